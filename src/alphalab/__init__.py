@@ -1,0 +1,1 @@
+"""alphalab: embed autonomous research."""

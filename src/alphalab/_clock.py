@@ -1,0 +1,54 @@
+"""Time as an argument: a clock is passed in, so tests decide what time it is."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from attrs import define, field
+
+
+class Clock(Protocol):
+    """Where the library reads time."""
+
+    def now(self) -> datetime:
+        """Current time, aware, UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards; only differences mean anything."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """Current time, aware, UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds of `time.monotonic`."""
+        return time.monotonic()
+
+
+@define(kw_only=True, eq=False)
+class ManualClock:
+    """A clock that stands still until it is moved."""
+
+    current: datetime = field(factory=lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    elapsed: float = 0.0
+
+    def now(self) -> datetime:
+        """The time it was last moved to."""
+        return self.current
+
+    def monotonic(self) -> float:
+        """Seconds it has been moved by."""
+        return self.elapsed
+
+    def advance(self, seconds: float) -> None:
+        """Move forward."""
+        self.current += timedelta(seconds=seconds)
+        self.elapsed += seconds
