@@ -1,0 +1,47 @@
+"""Adapters by name or by folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from alphalab.adapters.base import MANIFEST, DomainAdapter
+from alphalab.errors import AdapterError
+
+BUILT_IN = {"traffic": "alphalab.adapters.traffic:TrafficAdapter"}
+"""Name to class, imported when asked for; a package can be extended by a folder of one's own."""
+
+
+def load_adapter(source: str | Path | DomainAdapter, *, options: Mapping[str, Any] | None = None) -> DomainAdapter:
+    """An adapter from a built-in name, a folder, or one that is already made.
+
+    Raises:
+        AdapterError: Unknown name, or everything that is wrong with the folder.
+    """
+    if isinstance(source, DomainAdapter):
+        return source
+    if str(source) in BUILT_IN:
+        return built_in(str(source)).from_folder(built_in_folder(str(source)), options=options)
+    folder = Path(source).expanduser()
+    if (folder / MANIFEST).is_file():
+        return _class_for(folder).from_folder(folder, options=options)
+    raise AdapterError(f"unknown adapter {str(source)!r}; built in: {', '.join(BUILT_IN)}; or pass a folder that holds {MANIFEST}")
+
+
+def built_in(name: str) -> type[DomainAdapter]:
+    """Class of a built-in adapter."""
+    module, _, attribute = BUILT_IN[name].partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def built_in_folder(name: str) -> Path:
+    """Where a built-in adapter's files are."""
+    return Path(__file__).parent / name
+
+
+def _class_for(folder: Path) -> type[DomainAdapter]:
+    """A folder customised from a built-in adapter keeps that adapter's behaviour, by the manifest's name."""
+    name = DomainAdapter.from_folder(folder).manifest.name
+    return built_in(name) if name in BUILT_IN else DomainAdapter
