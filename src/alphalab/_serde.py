@@ -39,6 +39,12 @@ def _exact(kind: type, *accepted: type) -> Callable[[Any, Any], Any]:
     return structure
 
 
+def _scalar(value: Any, _type: Any) -> bool | int | float | str:
+    if type(value) not in (bool, int, float, str):
+        raise _Problem(f"expected a number, text, true or false, got {value!r}")
+    return value
+
+
 def _datetime(value: Any, _type: Any) -> datetime:
     moment = value if isinstance(value, datetime) else datetime.fromisoformat(_exact(str)(value, str))
     if moment.tzinfo is None:
@@ -76,6 +82,7 @@ def make_converter(*, strict: bool) -> cattrs.Converter:
     for scalar in (bool, int, str):
         converter.register_structure_hook(scalar, _exact(scalar))
     converter.register_structure_hook(float, _exact(float, int))
+    converter.register_structure_hook(bool | int | float | str, _scalar)
     converter.register_structure_hook(datetime, _datetime)
     converter.register_unstructure_hook(datetime, lambda value: value.astimezone(UTC).isoformat())
     converter.register_structure_hook(timedelta, _timedelta)
