@@ -17,7 +17,9 @@ AlphaLabError
 │   └── JobLost
 ├── StoreError
 │   ├── NotFound (KeyError)
-│   └── StaleState                somebody else moved the experiment first
+│   ├── StaleState                somebody else moved the experiment first
+│   ├── DuplicateProposal         the board already has that experiment
+│   └── BoardFull                 the budget of experiments is on the board
 ├── EvaluationUnsealed            an evaluation did not pass; experiments do not start
 ├── EvaluationTampered            a sealed evaluation changed
 └── ReplayMismatch                a recorded run and this one differ
@@ -152,6 +154,26 @@ class StaleState(StoreError):
     experiment_id: str
     expected: str
     actual: str
+
+
+class DuplicateProposal(StoreError):
+    """An experiment on the board would run the same thing.
+
+    Attributes:
+        experiment_id: The one that is there already.
+    """
+
+    experiment_id: str
+
+
+class BoardFull(StoreError):
+    """The board holds as many experiments as the campaign may run.
+
+    Attributes:
+        limit: How many that is.
+    """
+
+    limit: int
 
 
 class EvaluationUnsealed(AlphaLabError):

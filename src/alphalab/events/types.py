@@ -165,6 +165,13 @@ class LessonChanged:
     """`added`, `revised` or `retired`."""
     text: str
     evidence: tuple[str, ...] = field(default=(), converter=tuple)
+    kind: str = "finding"
+    """`finding`, `do_not_attempt`, `method` or `open_question`."""
+    confidence: str = "medium"
+    """`low`, `medium` or `high`."""
+    scope: str = ""
+    """Where it holds; empty: everywhere in this campaign."""
+    author: str = ""
 
 
 @frozen(kw_only=True)
