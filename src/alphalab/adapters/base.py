@@ -120,6 +120,11 @@ class DomainAdapter:
         """Whether this adapter has an executable scorer."""
         return type(self).score is not DomainAdapter.score
 
+    def check_task(self, task: Task) -> tuple[str, ...]:
+        """Problems of a task that can be seen before anything is written, e.g. data that cannot be read."""
+        _ = task
+        return ()
+
     def prepare(self, task: Task, workspace: Workspace) -> dict[str, Any]:
         """Read the task's data, split them, write `data/` for everyone and `private/` for the harness.
 
@@ -127,11 +132,19 @@ class DomainAdapter:
 
         Returns:
             Measured facts of the data, JSON, also written to `data/facts.json`; nothing about the held-out part.
+            `missing_share` is read by the rule-based Critic when it is there.
 
         Raises:
             ConfigError: The data cannot be used; says why and what would help.
         """
         raise AdapterError(f"adapter {self.manifest.name!r} has no prepare(); subclass DomainAdapter and add it")
+
+    def protocol(self) -> dict[str, Any]:
+        """What the scorer does on the prepared data, as JSON: what `evaluation/evaluation.json` must say.
+
+        Includes `metric`, `goal`, the bounds of the splits, and `units`: independent units per split.
+        """
+        return {"metric": self.manifest.metric.name, "goal": self.manifest.metric.goal}
 
     async def score(self, submission: Path, *, split: str, seed: int) -> Outcome:
         """Score one submission folder; the candidate runs in a child process of `host`."""

@@ -73,8 +73,6 @@ class Manifest:
     seeds: int = 3
     """Seeds each finalist is run with."""
     options: dict[str, Option] = field(factory=dict[str, Option])
-    customized_for: str | None = None
-    """Data the files were adapted to; None as shipped."""
 
 
 @frozen(kw_only=True)

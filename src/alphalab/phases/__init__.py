@@ -1,0 +1,8 @@
+"""The four phases of a campaign; each can be run alone."""
+
+from alphalab.phases.adapt import adapt, adopt
+from alphalab.phases.evaluate import evaluate
+from alphalab.phases.experiment import confirm, experiment
+from alphalab.phases.explore import explore
+
+__all__ = ["adapt", "adopt", "confirm", "evaluate", "experiment", "explore"]

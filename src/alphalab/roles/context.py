@@ -1,0 +1,91 @@
+"""What roles and phases share: the campaign's services, in one place, made by the campaign."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field
+
+from alphalab._clock import Clock, SystemClock
+from alphalab.adapters import DomainAdapter
+from alphalab.budget import Budget, Limits
+from alphalab.commands import Launcher
+from alphalab.errors import ConfigError
+from alphalab.events import Event, LessonChanged
+from alphalab.experiments import Store
+from alphalab.measurement import Measurement, Metric
+from alphalab.models import Model
+from alphalab.playbook import Playbook
+from alphalab.resources import Resources
+from alphalab.task import Task
+from alphalab.workspace import Workspace
+
+if TYPE_CHECKING:
+    from alphalab.roles.base import RoleAgent
+
+
+@define(kw_only=True, eq=False)
+class CampaignContext:
+    """The services of one running campaign."""
+
+    task: Task
+    workspace: Workspace
+    adapter: DomainAdapter
+    store: Store
+    launcher: Launcher
+    """Sandbox for every command an agent or a candidate runs."""
+    sandbox: str
+    """The setting that `launcher` came from, for jobs that make their own."""
+    models: Mapping[str, tuple[Model, ...]]
+    """Models by role; `default` for the rest. Several take turns."""
+    roles: Mapping[str, type[RoleAgent]]
+    budget: Budget
+    resources: Resources
+    limits: Limits = field(factory=Limits)
+    """Of each agent run."""
+    clock: Clock = field(factory=SystemClock)
+    seed: int = 0
+    phase: str = ""
+
+    @property
+    def metric(self) -> Metric:
+        """The adapter's metric."""
+        return self.adapter.manifest.metric
+
+    @property
+    def playbook(self) -> Playbook:
+        """The lessons so far, replayed from the record."""
+        events = (recorded.event for recorded in self.store.events(kinds=("lesson_changed",)))
+        return Playbook.replay(event for event in events if isinstance(event, LessonChanged))
+
+    def emit(self, event: Event) -> None:
+        """Append one event to the record."""
+        self.store.append(event)
+
+    def model_for(self, role: str) -> Model:
+        """The model whose turn it is for a role."""
+        models = self.models.get(role) or self.models.get("default") or ()
+        if not models:
+            raise ConfigError(f"no model is set for role {role!r} and there is no 'default'; add one to models")
+        return models[self.count(f"turns/{role}") % len(models)] if len(models) > 1 else models[0]
+
+    def count(self, name: str) -> int:
+        """Value of a counter that survives restarts; starts at 0 and grows by one with each call."""
+        value = int(self.store.get(f"count/{name}") or 0)
+        self.store.put(f"count/{name}", value + 1)
+        return value
+
+    def parameters(self, experiment_id: str) -> dict[str, Any]:
+        """Parameters an experiment runs with: the proposed ones, or those a repair recorded."""
+        recorded = self.store.get(f"parameters/{experiment_id}")
+        return recorded if recorded is not None else self.store.experiment(experiment_id).proposal.parameters
+
+    def baseline(self, role: str, split: str = "search") -> tuple[str, Measurement] | None:
+        """Name and score of the baseline that plays a role (`floor`, `reference`), once scored."""
+        for baseline in self.adapter.baselines():
+            if baseline.role == role:
+                for score in self.store.scores(subject=f"baseline:{baseline.name}", split=split):
+                    if isinstance(score.outcome, Measurement):
+                        return baseline.name, score.outcome
+        return None
