@@ -95,7 +95,7 @@ class BubblewrapSandbox(Sandbox):
         settings = _as_file([*arguments, "--json-status-fd", str(status_write)])
         try:
             process = subprocess.Popen(
-                [self.program, "--args", str(settings), "--", *_limited(command)],
+                [shutil.which(self.program) or self.program, "--args", str(settings), "--", *_limited(command)],
                 env=scrubbed(Path("/tmp/home"), Path("/tmp"), command.env),  # noqa: S108, the sandbox's own
                 cwd="/",
                 stdin=stdin,
