@@ -22,7 +22,7 @@ def simulate(
     days: int = 182,
     seed: int = 0,
     incidents_per_week: float = 4.0,
-    holidays: int = 5,
+    holidays: int = 2,
     gaps: bool = True,
 ) -> Series:
     """Hourly vehicle counts of a made-up road network.
@@ -86,7 +86,7 @@ def _profiles(rng: np.random.Generator, sensors: int, days: int, holidays: int) 
         daytime = _bump(hour, 13.0, 4.5)
         workday[:, index] = 0.04 + 0.5 * daytime + 1.3 * (inbound[index] * morning + (1 - inbound[index]) * evening)
         weekend[:, index] = 0.06 + rng.uniform(0.45, 0.7) * _bump(hour, 14.5, 4.5)
-    free = rng.choice([day for day in range(days) if day % 7 < 5], size=min(holidays, days // 7), replace=False)
+    free = rng.choice([day for day in range(days) if day % 7 < 5], size=min(holidays, days // 90), replace=False)
     kinds = [day % 7 if day not in free else 6 for day in range(days)]
     share = np.array([0.97, 1.0, 1.02, 1.04, 1.06, 1.0, 0.82])
     return np.concatenate([(workday if kind < 5 else weekend) * share[kind] for kind in kinds]) * size
@@ -94,7 +94,7 @@ def _profiles(rng: np.random.Generator, sensors: int, days: int, holidays: int) 
 
 def _common_factor(rng: np.random.Generator, hours: int, roads: int) -> Array:
     """Slow deviations of the logarithm of the level, `[hours, roads]`: weather for all, and each road's own."""
-    return 0.16 * _slow(rng, hours, 1, memory_h=30) + 0.11 * _slow(rng, hours, roads, memory_h=14)
+    return 0.13 * _slow(rng, hours, 1, memory_h=96) + 0.1 * _slow(rng, hours, roads, memory_h=60)
 
 
 def _slow(rng: np.random.Generator, hours: int, columns: int, *, memory_h: float) -> Array:
