@@ -1,0 +1,29 @@
+"""Tools: what a model may do."""
+
+from alphalab.errors import ToolError
+from alphalab.tools.base import Tool, ToolContext, ToolFunction, ToolOutput, tool
+from alphalab.tools.collection import check_tools, file_tools
+from alphalab.tools.files import edit_file, list_files, read_file, write_file
+from alphalab.tools.images import view_image
+from alphalab.tools.output import shorten
+from alphalab.tools.search import grep
+from alphalab.tools.shell import shell
+
+__all__ = [
+    "Tool",
+    "ToolContext",
+    "ToolError",
+    "ToolFunction",
+    "ToolOutput",
+    "check_tools",
+    "edit_file",
+    "file_tools",
+    "grep",
+    "list_files",
+    "read_file",
+    "shell",
+    "shorten",
+    "tool",
+    "view_image",
+    "write_file",
+]

@@ -1,0 +1,48 @@
+"""Long outputs: the beginning and the end are shown, the whole is kept in a file that the model can read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from alphalab.tools.base import ToolContext
+from alphalab.workspace import write_atomic
+
+SHOWN = 12_000
+"""Characters of one output that are shown; about 3000 tokens."""
+
+
+def shorten(text: str, limit: int = SHOWN, *, pointer: str = "") -> str:
+    """Beginning and end of a text, cut at line ends where that is possible.
+
+    Args:
+        text: Any text.
+        limit: Characters to keep, about; a third of them from the beginning.
+        pointer: Where the whole text is, for the line between the two.
+    """
+    if len(text) <= limit:
+        return text
+    head, tail = text[: limit // 3], text[len(text) - (limit - limit // 3) :]
+    head = head[: head.rfind("\n") + 1] or head
+    tail = tail[tail.find("\n", 0, len(tail) // 2) + 1 :]
+    left_out = len(text) - len(head) - len(tail)
+    return f"{head.rstrip()}\n[... {left_out} characters left out{pointer} ...]\n{tail}"
+
+
+def show(context: ToolContext, tool: str, text: str, limit: int = SHOWN) -> str:
+    """A tool's output as the model should see it; what is left out is written below `context.outputs`."""
+    if len(text) <= limit:
+        return text
+    if context.outputs is None:
+        return shorten(text, limit)
+    path = _free_path(context.outputs, f"{context.agent or 'agent'}-{tool}")
+    write_atomic(path, text.encode(errors="replace"))
+    return shorten(text, limit, pointer=f"; all of it is in {context.shown(path)}")
+
+
+def _free_path(folder: Path, name: str) -> Path:
+    stem = re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+    number = 1
+    while (path := folder / f"{stem}-{number:04d}.txt").exists():
+        number += 1
+    return path
