@@ -1,5 +1,6 @@
 """The board of a campaign: experiments, their states and scores, and the store that keeps them."""
 
+from alphalab.experiments.leaderboard import Leaderboard, Row, rank
 from alphalab.experiments.record import (
     BASELINE_PREFIX,
     COLUMNS,
@@ -10,6 +11,7 @@ from alphalab.experiments.record import (
     ProposalKind,
     Score,
 )
+from alphalab.experiments.recover import Recovered, recover_experiments, write_proposal, write_result
 from alphalab.experiments.states import REASONS, TRANSITIONS, require_transition
 from alphalab.experiments.store import Store
 
@@ -21,9 +23,16 @@ __all__ = [
     "Attempt",
     "Experiment",
     "ExperimentState",
+    "Leaderboard",
     "Proposal",
     "ProposalKind",
+    "Recovered",
+    "Row",
     "Score",
     "Store",
+    "rank",
+    "recover_experiments",
     "require_transition",
+    "write_proposal",
+    "write_result",
 ]

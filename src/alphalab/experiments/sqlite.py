@@ -181,6 +181,23 @@ class Database:
             raise _explain(self.path, error) from error
 
 
+def damage(path: Path) -> str | None:
+    """What is wrong with a file, or None when it is sound; reads all of it."""
+    try:
+        database = Database.open(path, read_only=True)
+    except StoreError as error:
+        if getattr(error, "damaged", False):
+            return str(error)
+        raise
+    try:
+        found = str(database.rows("PRAGMA integrity_check(1)")[0][0])
+    except StoreError as error:
+        found = str(error)
+    finally:
+        database.close()
+    return None if found == "ok" else found
+
+
 def _open_to_write(path: Path) -> Database:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
