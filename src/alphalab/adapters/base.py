@@ -104,7 +104,7 @@ class DomainAdapter:
         for name in FILES:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self.folder / name, target / name)
-        for extra in ("recipes", "canaries", "attacks", "tests"):
+        for extra in ("recipes", "baselines", "canaries", "attacks", "tests"):
             if (self.folder / extra).is_dir():
                 shutil.copytree(self.folder / extra, target / extra, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
         return target
