@@ -10,10 +10,12 @@ from pathlib import Path
 import alphalab
 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PASSED = ("TZ", "CUDA_VISIBLE_DEVICES")
+"""Of the caller's own variables: its time zone, and the GPUs a scheduler gave it."""
 
 
 def scrubbed(home: Path, temporary: Path, chosen: Mapping[str, str]) -> dict[str, str]:
-    """Environment of a command; of the caller's own only the time zone passes through.
+    """Environment of a command; of the caller's own only `TZ` and `CUDA_VISIBLE_DEVICES` pass through.
 
     Args:
         home: Home folder, below which caches and settings go.
@@ -36,9 +38,8 @@ def scrubbed(home: Path, temporary: Path, chosen: Mapping[str, str]) -> dict[str
         "MPLBACKEND": "Agg",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    if "TZ" in os.environ:
-        environment["TZ"] = os.environ["TZ"]
-    return environment | dict(chosen)
+    passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
+    return environment | passed | dict(chosen)
 
 
 def python_folders() -> tuple[Path, ...]:

@@ -17,6 +17,8 @@ _OPEN_FILES = 1024
 # watched from outside. (Importing torch 2.13 for CPUs maps 0.8 GiB, 0.25 GiB of it writable.)
 _WRITABLE_SLACK_GIB = 4
 _MAPPED_SLACK_GIB = 16
+# Enough for the watcher to see that a command went over, so that it ends rather than limps on.
+_PROCESS_SLACK = 32
 
 
 def limited(
@@ -38,7 +40,7 @@ def limited(
     if limits.memory_gib is not None and address_space:
         settings.append(_setting("v", resource.RLIMIT_AS, (limits.memory_gib + _MAPPED_SLACK_GIB) * GIB, 1024))
     if count_processes:  # bash calls it -u, dash and busybox -p
-        number = _within_hard_limit(resource.RLIMIT_NPROC, limits.processes + 1)
+        number = _within_hard_limit(resource.RLIMIT_NPROC, limits.processes + _PROCESS_SLACK)
         settings.append(f"ulimit -u {number} 2>/dev/null || ulimit -p {number}")
     # When the machine runs out of memory the kernel ends the command, not the campaign that started it.
     settings.append("{ echo 1000 > /proc/self/oom_score_adj; } 2>/dev/null")

@@ -154,8 +154,8 @@ class Running:
 
     def _close(self) -> None:
         with self._lock:
-            self._finished.set()
             os.close(self._wake)
+            self._finished.set()
 
 
 def require_folders(command: Command) -> None:
