@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -14,8 +15,18 @@ BUILT_IN = {"traffic": "alphalab.adapters.traffic:TrafficAdapter"}
 """Name to class, imported when asked for; a package can be extended by a folder of one's own."""
 
 
-def load_adapter(source: str | Path | DomainAdapter, *, options: Mapping[str, Any] | None = None) -> DomainAdapter:
+def load_adapter(
+    source: str | Path | DomainAdapter,
+    *,
+    options: Mapping[str, Any] | None = None,
+    kind: type[DomainAdapter] | None = None,
+) -> DomainAdapter:
     """An adapter from a built-in name, a folder, or one that is already made.
+
+    Args:
+        source: `traffic`, a folder with a manifest, or an adapter, which is returned as it is.
+        options: The adapter's settings by name.
+        kind: Class for a folder; by default the built-in class whose name the manifest carries, else `DomainAdapter`.
 
     Raises:
         AdapterError: Unknown name, or everything that is wrong with the folder.
@@ -26,7 +37,7 @@ def load_adapter(source: str | Path | DomainAdapter, *, options: Mapping[str, An
         return built_in(str(source)).from_folder(built_in_folder(str(source)), options=options)
     folder = Path(source).expanduser()
     if (folder / MANIFEST).is_file():
-        return _class_for(folder).from_folder(folder, options=options)
+        return (kind or _class_for(folder)).from_folder(folder, options=options)
     raise AdapterError(f"unknown adapter {str(source)!r}; built in: {', '.join(BUILT_IN)}; or pass a folder that holds {MANIFEST}")
 
 
@@ -43,5 +54,5 @@ def built_in_folder(name: str) -> Path:
 
 def _class_for(folder: Path) -> type[DomainAdapter]:
     """A folder customised from a built-in adapter keeps that adapter's behaviour, by the manifest's name."""
-    name = DomainAdapter.from_folder(folder).manifest.name
+    name = str(tomllib.loads((folder / MANIFEST).read_text()).get("name"))
     return built_in(name) if name in BUILT_IN else DomainAdapter

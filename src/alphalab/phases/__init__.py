@@ -2,7 +2,7 @@
 
 from alphalab.phases.adapt import adapt, adopt
 from alphalab.phases.evaluate import evaluate
-from alphalab.phases.experiment import confirm, experiment
+from alphalab.phases.experiment import Dispatcher, JobWatcher, Rules, confirm
 from alphalab.phases.explore import explore
 
-__all__ = ["adapt", "adopt", "confirm", "evaluate", "experiment", "explore"]
+__all__ = ["Dispatcher", "JobWatcher", "Rules", "adapt", "adopt", "confirm", "evaluate", "explore"]

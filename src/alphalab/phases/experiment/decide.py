@@ -1,0 +1,321 @@
+"""What a campaign does next: a pure function of its state and of what just happened.
+
+`decide(state, event) -> (state, commands)` has no clock, no files and no model. The dispatcher performs the commands and
+reports back with events. A command that was given out stays in `working` until `Finished` comes back for it, so nothing
+is started twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import assert_never
+
+import attrs
+from attrs import field, frozen
+
+from alphalab.experiments import ExperimentState
+from alphalab.measurement import Metric
+from alphalab.phases.experiment.stopping import converged
+
+S = ExperimentState
+_WAITING = (S.PROPOSED, S.IMPLEMENTING, S.READY, S.FIXING)
+"""Not yet with the executor: what keeps slots full next."""
+_WITH_EXECUTOR = (S.QUEUED, S.RUNNING)
+
+
+@frozen(kw_only=True)
+class Rules:
+    """What does not change during a run."""
+
+    metric: Metric
+    limit: int | None
+    """Experiments in the budget."""
+    slots: int
+    """Jobs that may run at once."""
+    workers: int
+    """Agents that may work at once, the Strategist and the Reporter not counted."""
+    max_fixes: int = 2
+    strategist_after: int = 5
+    """Analysed experiments after which the Strategist is asked even when slots are busy."""
+    report_every: int = 10
+    """Scored experiments between milestone reports."""
+    patience: int = 20
+    """Experiments without improvement after which a campaign has converged."""
+    noise_floor: float = 0.0
+
+
+@frozen(kw_only=True)
+class Card:
+    """One experiment as the decision sees it."""
+
+    id: str
+    state: ExperimentState
+    priority: int = 0
+    fixes: int = 0
+    value: float | None = None
+    """Search score, once there is one."""
+
+
+# -- events ----------------------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class BoardChanged:
+    """Cards that are new or different."""
+
+    cards: tuple[Card, ...] = field(converter=tuple)
+
+
+@frozen(kw_only=True)
+class Finished:
+    """A command has been performed."""
+
+    command: Command
+    fruitful: bool = True
+    """For `Propose`: whether anything came onto the board."""
+
+
+@frozen(kw_only=True)
+class StopAsked:
+    """Somebody or a limit ends the campaign; what runs is still scored."""
+
+    reason: str
+
+
+@frozen(kw_only=True)
+class PauseChanged:
+    """New work is held back, or let go again."""
+
+    paused: bool
+
+
+EngineEvent = BoardChanged | Finished | StopAsked | PauseChanged
+
+# -- commands --------------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Propose:
+    """Ask the Strategist for this many experiments."""
+
+    wanted: int
+
+
+@frozen
+class Implement:
+    """Have a Worker write the submission."""
+
+    id: str
+
+
+@frozen
+class Fix:
+    """Have a Worker repair the submission."""
+
+    id: str
+
+
+@frozen
+class Analyse:
+    """Have a Worker explain the score."""
+
+    id: str
+
+
+@frozen
+class Submit:
+    """Hand the submission to the executor."""
+
+    id: str
+
+
+@frozen
+class Score:
+    """Let the harness take the outcome."""
+
+    id: str
+
+
+@frozen
+class Cancel:
+    """Take an experiment off the board."""
+
+    id: str
+    reason: str
+
+
+@frozen
+class Report:
+    """Have the Reporter write a milestone."""
+
+    number: int
+
+
+@frozen
+class Finish:
+    """The experiments are over."""
+
+    reason: str
+
+
+Command = Propose | Implement | Fix | Analyse | Submit | Score | Cancel | Report | Finish
+
+
+@frozen(kw_only=True)
+class EngineState:
+    """Everything a decision rests on."""
+
+    rules: Rules
+    cards: Mapping[str, Card] = field(factory=dict[str, Card])
+    working: frozenset[Command] = frozenset()
+    history: tuple[float, ...] = ()
+    """Search scores in the order they came in."""
+    analysed: int = 0
+    """Experiments analysed since the Strategist was last asked."""
+    reports: int = 0
+    """Milestones written."""
+    barren: int = 0
+    """Strategist turns in a row that put nothing on the board."""
+    stop: str | None = None
+    paused: bool = False
+
+    @property
+    def used(self) -> int:
+        """Experiments that count against the budget."""
+        return sum(card.state is not S.CANCELLED for card in self.cards.values())
+
+    @property
+    def remaining(self) -> int | None:
+        """Experiments left in the budget, or None without a limit."""
+        return None if self.rules.limit is None else max(0, self.rules.limit - self.used)
+
+    def count(self, *states: ExperimentState) -> int:
+        """Cards in any of these states."""
+        return sum(card.state in states for card in self.cards.values())
+
+
+def decide(state: EngineState, event: EngineEvent) -> tuple[EngineState, tuple[Command, ...]]:
+    """The state after an event, and what is to be done now."""
+    after = _stop_when_converged(_apply(state, event))
+    commands = tuple(_commands(after))
+    return attrs.evolve(after, working=after.working | set(commands)), commands
+
+
+def _apply(state: EngineState, event: EngineEvent) -> EngineState:
+    match event:
+        case BoardChanged(cards=cards):
+            return _with_cards(state, cards)
+        case Finished(command=command, fruitful=fruitful):
+            return _without(state, command, fruitful=fruitful)
+        case StopAsked(reason=reason):
+            return attrs.evolve(state, stop=state.stop or reason)
+        case PauseChanged(paused=paused):
+            return attrs.evolve(state, paused=paused)
+        case _:
+            assert_never(event)
+
+
+def _with_cards(state: EngineState, cards: tuple[Card, ...]) -> EngineState:
+    known = state.cards
+    scored = [card.value for card in cards if card.value is not None and (card.id not in known or known[card.id].value is None)]
+    done = sum(card.state is S.DONE and (card.id not in known or known[card.id].state is not S.DONE) for card in cards)
+    return attrs.evolve(
+        state,
+        cards={**known, **{card.id: card for card in cards}},
+        history=(*state.history, *scored),
+        analysed=state.analysed + done,
+    )
+
+
+def _without(state: EngineState, command: Command, *, fruitful: bool) -> EngineState:
+    after = attrs.evolve(state, working=state.working - {command})
+    match command:
+        case Propose():
+            return attrs.evolve(after, analysed=0, barren=0 if fruitful else after.barren + 1)
+        case Report(number=number):
+            return attrs.evolve(after, reports=max(after.reports, number))
+        case _:
+            return after
+
+
+def _stop_when_converged(state: EngineState) -> EngineState:
+    if state.stop is None and converged(state.history, state.rules.metric, state.rules.patience, state.rules.noise_floor):
+        return attrs.evolve(state, stop="converged")
+    return state
+
+
+def _commands(state: EngineState) -> Iterator[Command]:
+    yield from _scoring(state)
+    if state.stop is not None:
+        yield from _wind_down(state)
+    if not state.paused:
+        yield from _submissions(state)
+        yield from _work(state)
+        yield from _proposals(state)
+        yield from _reports(state)
+    yield from _ending(state)
+
+
+def _scoring(state: EngineState) -> Iterator[Command]:
+    for card in _in(state, S.SCORING):
+        if Score(card.id) not in state.working:
+            yield Score(card.id)
+
+
+def _wind_down(state: EngineState) -> Iterator[Command]:
+    """After a stop nothing new starts: what has not run is cancelled, what runs is scored, what is scored is analysed."""
+    busy = {getattr(command, "id", None) for command in state.working}
+    for card in _in(state, S.PROPOSED, S.READY, S.FIXING):
+        if card.id not in busy:
+            yield Cancel(card.id, state.stop or "")
+
+
+def _submissions(state: EngineState) -> Iterator[Command]:
+    if state.stop is not None:
+        return
+    handed = sum(isinstance(command, Submit) and state.cards[command.id].state is S.READY for command in state.working)
+    free = state.rules.slots - state.count(*_WITH_EXECUTOR) - handed
+    waiting = [card for card in _in(state, S.READY) if Submit(card.id) not in state.working]
+    yield from (Submit(card.id) for card in waiting[: max(0, free)])
+
+
+def _work(state: EngineState) -> Iterator[Command]:
+    """Fix before analyse before implement: what is closest to a result comes first."""
+    free = state.rules.workers - sum(isinstance(command, Fix | Analyse | Implement) for command in state.working)
+    started = state.stop is None
+    wanted: list[Command] = [Fix(card.id) for card in _in(state, S.FIXING) if started]
+    wanted += [Analyse(card.id) for card in _in(state, S.SCORED)]
+    wanted += [Implement(card.id) for card in _in(state, S.PROPOSED) if started]
+    busy = {command.id for command in state.working if isinstance(command, Fix | Analyse | Implement | Cancel)}
+    yield from [command for command in wanted if command.id not in busy][: max(0, free)]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+
+
+def _proposals(state: EngineState) -> Iterator[Command]:
+    if state.stop is not None or state.barren >= 2 or any(isinstance(command, Propose) for command in state.working):
+        return
+    waiting = state.count(*_WAITING)
+    room = 2 * state.rules.slots - waiting
+    wanted = room if state.remaining is None else min(room, state.remaining)
+    if wanted > 0 and (waiting < state.rules.slots or state.analysed >= state.rules.strategist_after):
+        yield Propose(wanted)
+
+
+def _reports(state: EngineState) -> Iterator[Command]:
+    due = len(state.history) // state.rules.report_every
+    busy = any(isinstance(command, Report) for command in state.working)
+    if due > state.reports and not busy:
+        yield Report(due)
+
+
+def _ending(state: EngineState) -> Iterator[Command]:
+    if state.working or any(not card.state.is_final for card in state.cards.values()):
+        return
+    if state.stop is not None:
+        yield Finish(state.stop)
+    elif state.remaining == 0 or state.barren >= 2:
+        yield Finish("experiments")
+
+
+def _in(state: EngineState, *states: ExperimentState) -> list[Card]:
+    """Cards in these states, by priority and then by age."""
+    return sorted((card for card in state.cards.values() if card.state in states), key=lambda card: (-card.priority, card.id))

@@ -1,0 +1,118 @@
+"""Scoring jobs: what the executor is asked to run, and what its answer means."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import attrs
+from attrs import frozen
+
+from alphalab._serde import dumps, loads
+from alphalab.errors import ConfigError
+from alphalab.executors import Job, JobState, JobStatus
+from alphalab.measurement import Failure, Outcome
+from alphalab.roles import CampaignContext
+from alphalab.scorer import ScoreSpec, submission_digest
+from alphalab.workspace import write_atomic
+
+_OVERHEAD = timedelta(seconds=60)
+"""Start-up, reading data and writing the outcome, on top of the candidate's own time."""
+_DRIVER_GIB = 4.0
+"""Memory of the trusted parent beside the candidate's."""
+
+
+@frozen(kw_only=True)
+class ScoringJob:
+    """One submission, one split, one seed."""
+
+    subject: str
+    """Experiment id, or `baseline:NAME`."""
+    submission: Path
+    folder: Path
+    """Specification, outcome and logs."""
+    key: str
+    split: str
+    seed: int
+
+    @property
+    def outcome(self) -> Path:
+        """Written by the job, by rename."""
+        return self.folder / "outcome.json"
+
+
+def job_for_attempt(campaign: CampaignContext, experiment_id: str, number: int, key: str) -> ScoringJob:
+    """The job of one attempt at an experiment: the search split with the campaign's first seed."""
+    return ScoringJob(
+        subject=experiment_id,
+        submission=campaign.workspace.submission(experiment_id),
+        folder=campaign.workspace.experiment(experiment_id) / "logs" / f"attempt-{number}",
+        key=key,
+        split="search",
+        seed=campaign.seed,
+    )
+
+
+def trace_path(campaign: CampaignContext, subject: str, split: str, seed: int) -> Path:
+    """Where the scorer leaves per-unit losses and an example; private, since they hold targets."""
+    name = subject.replace(":", "-")
+    return campaign.workspace.private / "traces" / f"{name}-{split}-{seed}.npz"
+
+
+def executor_job(campaign: CampaignContext, job: ScoringJob) -> Job:
+    """Write the specification and say how the executor runs it."""
+    limits = campaign.resources
+    spec = ScoreSpec(
+        adapter=str(campaign.workspace.adapter),
+        options=campaign.adapter.options,
+        workspace=str(campaign.workspace.root),
+        submission=str(job.submission),
+        submission_digest=submission_digest(job.submission),
+        split=job.split,
+        seed=job.seed,
+        sandbox=campaign.sandbox,
+        time_limit_s=limits.time_limit.total_seconds() if limits.time_limit else None,
+        memory_gib=limits.memory_gib,
+        trace=str(trace_path(campaign, job.subject, job.split, job.seed)),
+        outcome=str(job.outcome),
+    )
+    write_atomic(job.folder / "spec.json", dumps(spec, indent=2))
+    return Job(
+        key=job.key,
+        command=(sys.executable, "-m", "alphalab.scorer", str(job.folder / "spec.json")),
+        cwd=campaign.workspace.root,
+        env={"PYTHONDONTWRITEBYTECODE": "1"},
+        resources=attrs.evolve(
+            limits,
+            time_limit=limits.time_limit + _OVERHEAD if limits.time_limit else None,
+            memory_gib=limits.memory_gib + _DRIVER_GIB if limits.memory_gib else None,
+        ),
+        folder=job.folder,
+    )
+
+
+def outcome_of(job: ScoringJob, status: JobStatus) -> Outcome:
+    """What a finished job means: the outcome it wrote, or the failure its state stands for."""
+    if status.state is JobState.SUCCEEDED and job.outcome.is_file():
+        try:
+            return loads(job.outcome.read_text(), Outcome, subject=str(job.outcome))
+        except ConfigError as error:
+            return Failure(kind="infrastructure", message=f"the outcome cannot be read: {error}")
+    if status.state is JobState.TIMED_OUT:
+        return Failure(kind="timed_out", message=f"the job ran past its limit: {status.reason}")
+    if status.state is JobState.CANCELLED:
+        return Failure(kind="cancelled", message="the job was cancelled")
+    tail = _tail(job.folder / "stderr.log")
+    message = f"the scoring job ended as {status.state} (exit code {status.exit_code}): {status.reason} {tail}".strip()
+    return Failure(kind="infrastructure", message=message, details={"state": str(status.state)})
+
+
+def _tail(path: Path, size: int = 600) -> str:
+    return path.read_text(errors="replace")[-size:].strip() if path.is_file() else ""
+
+
+def discard_submission(campaign: CampaignContext, experiment_id: str) -> None:
+    """Remove a half-written submission, so that the next Worker starts clean."""
+    shutil.rmtree(campaign.workspace.submission(experiment_id), ignore_errors=True)
