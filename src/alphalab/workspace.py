@@ -17,6 +17,8 @@ workspace/
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -103,7 +105,9 @@ class Workspace:
         """Ids that have a folder, in order."""
         if not self.experiments.is_dir():
             return ()
-        return tuple(sorted(path.name for path in self.experiments.iterdir() if path.name.startswith(EXPERIMENT_PREFIX)))
+        return tuple(
+            sorted(path.name for path in self.experiments.iterdir() if path.name.startswith(EXPERIMENT_PREFIX))
+        )
 
     def relative(self, path: Path) -> str:
         """A path as agents name it, relative to the root."""
@@ -129,3 +133,14 @@ def write_atomic(path: Path, content: str | bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder whatever was put into it: nesting beyond the recursion limit, folders without permissions."""
+    try:
+        shutil.rmtree(path)
+    except FileNotFoundError:
+        return
+    except (OSError, RecursionError):
+        subprocess.run(["chmod", "-R", "u+rwx", "--", str(path)], capture_output=True, check=False)
+        subprocess.run(["rm", "-rf", "--", str(path)], capture_output=True, check=False)

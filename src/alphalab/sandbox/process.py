@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -23,6 +22,7 @@ from alphalab.sandbox.environment import scrubbed
 from alphalab.sandbox.procfs import Process, all_processes, has_marker, read_process, tree
 from alphalab.sandbox.rlimits import limited
 from alphalab.sandbox.running import Running, require_folders
+from alphalab.workspace import remove_folder
 
 _SWEEP_EVERY = 10
 """Every tenth look at a command searches the whole machine for what left its tree."""
@@ -88,7 +88,7 @@ def _start(command: Command, stdin: Any, stdout: Any, stderr: Any) -> _Marked:
             start_new_session=True,
         )
     except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
+        remove_folder(temporary)
         raise
     return _Marked(process=process, marker=f"{_MARKER}={mark}".encode(), temporary=temporary)
 
@@ -124,7 +124,7 @@ class _Marked:
             time.sleep(0.002)
 
     def close(self) -> None:
-        shutil.rmtree(self.temporary, ignore_errors=True)
+        remove_folder(self.temporary)
 
     def _alive(self) -> list[int]:
         self._known = {pid: start for pid, start in self._known.items() if _is(pid, start)}
