@@ -1,0 +1,5 @@
+"""Sleeps at import."""
+
+import time
+
+time.sleep(1e6)
