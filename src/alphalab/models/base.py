@@ -63,5 +63,5 @@ class Model(ABC):
             ModelError: No usable answer, of the kind that the subclass says.
         """
 
-    async def aclose(self) -> None:
+    async def aclose(self) -> None:  # noqa: B027 - most models hold none
         """Let go of connections."""

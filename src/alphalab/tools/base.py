@@ -46,13 +46,26 @@ class ToolContext:
         """A path as the model wrote it, absolute, links not yet followed."""
         return self.cwd / Path(path).expanduser()
 
+    def located(self, path: str) -> Path:
+        """Like `resolve`, for a path that the file system can be asked about.
+
+        Raises:
+            ToolError: It holds a NUL byte, an unknown `~user`, or a loop of links.
+        """
+        try:
+            resolved = self.resolve(path)
+            resolved.resolve()
+        except (OSError, ValueError, RuntimeError) as error:
+            raise ToolError(f"{path!r} is not a usable path: {error}") from error
+        return resolved
+
     def readable(self, path: str) -> Path:
         """A path that may be read.
 
         Raises:
             ToolError: It lies outside what this role may read.
         """
-        resolved = self._located(path)
+        resolved = self.located(path)
         if not self.access.may_read(resolved):
             known = self._names((*self.access.readable, *self.access.writable))
             raise ToolError(f"{path!r} is outside what you may read; readable: {known}")
@@ -64,17 +77,9 @@ class ToolContext:
         Raises:
             ToolError: It lies outside what this role may write.
         """
-        resolved = self._located(path)
+        resolved = self.located(path)
         if not self.access.may_write(resolved):
             raise ToolError(f"{path!r} is outside what you may write; writable: {self._names(self.access.writable)}")
-        return resolved
-
-    def _located(self, path: str) -> Path:
-        try:
-            resolved = self.resolve(path)
-            resolved.resolve()
-        except (OSError, ValueError, RuntimeError) as error:  # NUL bytes, unknown ~user, loops of links
-            raise ToolError(f"{path!r} is not a usable path: {error}") from error
         return resolved
 
     def _names(self, roots: tuple[Path, ...]) -> str:

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from alphalab.errors import ConfigError
 from alphalab.tools.base import Tool
 from alphalab.tools.files import edit_file, list_files, read_file, write_file
-from alphalab.tools.images import view_image
 from alphalab.tools.search import grep
 
 
 def file_tools() -> list[Tool]:
-    """Everything that looks at and changes files; the role's access decides what they reach."""
-    return [read_file, write_file, edit_file, list_files, grep, view_image]
+    """Everything that reads, searches and changes text files; the role's access decides what they reach."""
+    return [read_file, write_file, edit_file, list_files, grep]
 
 
 def check_tools(tools: Sequence[Tool]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from alphalab.errors import ToolError
 from alphalab.tools.base import ToolContext, tool
 from alphalab.tools.output import SHOWN
-from alphalab.tools.walk import entries
+from alphalab.tools.walk import entries, readable_roots
 from alphalab.workspace import write_atomic
 
 MAX_BYTES = 50_000_000
@@ -207,14 +207,24 @@ async def list_files(ctx: ToolContext, path: str = ".", depth: int = 2) -> str:
         path: Folder, relative to the working folder or absolute.
         depth: Levels to show.
     """
-    folder = ctx.readable(path)
-    if not folder.is_dir():
-        raise ToolError(f"{path!r} is not a folder" if folder.exists() else f"{path!r} does not exist")
+    roots = readable_roots(ctx, path)
     with plain_errors(path):
-        lines = list(islice(_tree(ctx, folder, depth, ""), _MAX_ENTRIES + 1))
+        lines = list(islice(_listing(ctx, roots, path, depth), _MAX_ENTRIES + 1))
     if len(lines) > _MAX_ENTRIES:
         lines[-1] = f"(more than {_MAX_ENTRIES} entries; list a folder further down)"
     return "\n".join(lines) or "(empty)"
+
+
+def _listing(ctx: ToolContext, roots: list[Path], path: str, depth: int) -> Iterator[str]:
+    if len(roots) == 1 and roots[0] == ctx.located(path):
+        if not roots[0].is_dir():
+            raise ToolError(f"{path!r} is not a folder" if roots[0].exists() else f"{path!r} does not exist")
+        yield from _tree(ctx, roots[0], depth, "")
+        return
+    for root in roots:
+        yield ctx.shown(root) + ("/" if root.is_dir() else "")
+        if root.is_dir() and depth > 1:
+            yield from _tree(ctx, root, depth - 1, "  ")
 
 
 def _tree(ctx: ToolContext, folder: Path, depth: int, indent: str) -> Iterator[str]:

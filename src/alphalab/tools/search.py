@@ -15,7 +15,7 @@ from alphalab.tools import matcher
 from alphalab.tools.base import ToolContext, tool
 from alphalab.tools.files import plain_errors
 from alphalab.tools.output import show
-from alphalab.tools.walk import files_below, glob_pattern
+from alphalab.tools.walk import files_below, glob_pattern, readable_roots
 
 _PATIENCE_S = 15.0
 _MOST_MATCHES = 1000
@@ -54,13 +54,16 @@ def _require_pattern(pattern: str) -> None:
 
 
 def _candidates(ctx: ToolContext, path: str, glob: str) -> list[str]:
-    root = ctx.readable(path)
-    if not root.exists():
-        raise ToolError(f"{path!r} does not exist; use list_files to see what is there")
-    if not root.is_dir():
-        return [str(root)] if root.is_file() else []
-    wanted = glob_pattern(glob)
-    return [str(file) for file in files_below(ctx.access, root) if wanted.match(file.relative_to(root).as_posix())]
+    asked, wanted, found = ctx.located(path), glob_pattern(glob), list[str]()
+    for root in readable_roots(ctx, path):
+        if not root.exists():
+            raise ToolError(f"{path!r} does not exist; use list_files to see what is there")
+        if root.is_file():
+            found.append(str(root))
+        elif root.is_dir():
+            below = files_below(ctx.access, root)
+            found += [str(file) for file in below if wanted.match(file.relative_to(asked).as_posix())]
+    return found
 
 
 def _search(pattern: str, paths: list[str], max_matches: int) -> list[tuple[str, int, str]]:

@@ -141,16 +141,20 @@ def _default(attribute: attrs.Attribute[Any]) -> Any:
 
 def _typed_dict_parameters(cls: Any) -> list[Parameter]:
     hints = typing_extensions.get_type_hints(cls, include_extras=True)
-    optional: frozenset[str] = cls.__optional_keys__
     return [
-        Parameter(name=name, hint=_unwrapped(hint), default=None if name in optional else REQUIRED)
+        Parameter(name=name, hint=_unmarked(hint), default=REQUIRED if _is_required(cls, name, hint) else None)
         for name, hint in hints.items()
     ]
 
 
-def _unwrapped(hint: Any) -> Any:
-    marks = (Required, NotRequired, typing_extensions.Required, typing_extensions.NotRequired)
-    return get_args(hint)[0] if get_origin(hint) in marks else hint
+def _is_required(cls: Any, name: str, hint: Any) -> bool:
+    # Marks inside string annotations escape `__optional_keys__`, so the resolved hint is asked first.
+    mark = get_origin(hint)
+    return mark is Required if mark in {Required, NotRequired} else name not in cls.__optional_keys__
+
+
+def _unmarked(hint: Any) -> Any:
+    return get_args(hint)[0] if get_origin(hint) in {Required, NotRequired} else hint
 
 
 def _without_titles(schema: Any, *, names: bool = False) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from alphalab.commands import Access
+from alphalab.tools.base import ToolContext
 
 SKIPPED = frozenset({".git", "__pycache__", ".venv", "node_modules", ".ipynb_checkpoints", ".pytest_cache"})
 """Folders that hold nothing a researcher wrote."""
@@ -25,6 +26,22 @@ def entries(access: Access, folder: Path) -> list[os.DirEntry[str]]:
         if entry.name not in SKIPPED
         and (access.may_read(Path(entry.path)) if entry.is_symlink() else real / entry.name not in hidden)
     ]
+
+
+def readable_roots(context: ToolContext, path: str) -> list[Path]:
+    """A folder or file if it may be read; else what may be read below it, as a workspace's root holds.
+
+    Raises:
+        ToolError: Nothing below it may be read.
+    """
+    asked = context.located(path)
+    if not context.access.may_read(asked):
+        roots = {*context.access.readable, *context.access.writable}
+        below = [root for root in sorted(roots) if root.is_relative_to(asked) and context.access.may_read(root)]
+        found = [root for root in below if root.exists() and not any(other in roots for other in root.parents)]
+        if found:
+            return found
+    return [context.readable(path)]
 
 
 def files_below(access: Access, folder: Path) -> Iterator[Path]:

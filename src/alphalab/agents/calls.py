@@ -1,0 +1,142 @@
+"""Running the tool calls of one turn."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from attrs import define, field
+
+from alphalab._clock import Clock
+from alphalab.agents.history import History
+from alphalab.agents.redaction import Redaction
+from alphalab.agents.turn import Call
+from alphalab.errors import EvaluationTampered, ToolError
+from alphalab.events import Emit, Noticed, ToolCalled
+from alphalab.messages import ImageBlock, TextBlock, ToolResultBlock, ToolUseBlock
+from alphalab.tools import Tool, ToolContext, shorten
+from alphalab.tools.output import show
+
+Content = tuple[TextBlock | ImageBlock, ...]
+LONGEST = 40_000
+"""Characters of one output that a model sees, for tools that set no limit of their own; about 10 000 tokens."""
+
+
+@define(kw_only=True, eq=False)
+class ToolRunner:
+    """Runs calls, answers each in the history as soon as it has ended, and reports it."""
+
+    tools: Mapping[str, Tool]
+    context: ToolContext
+    agent: str
+    role: str
+    emit: Emit
+    clock: Clock
+    images: bool
+    """Whether the model can look at pictures."""
+    deadline: float | None = None
+    """Reading of the clock at which the run's time is up."""
+    redaction: Redaction = field(factory=Redaction.of_environment)
+
+    async def run(self, uses: Sequence[ToolUseBlock], history: History) -> tuple[Call, ...]:
+        """All calls of a turn: together when each of them may run beside others, else one after the other.
+
+        A failing tool is a result for the model to read. Only cancellation and `EvaluationTampered` come through.
+        """
+        if len(uses) > 1 and all(use.name in self.tools and self.tools[use.name].parallel for use in uses):
+            return await self._together(uses, history)
+        return tuple([await self._one(use, history) for use in uses])
+
+    async def _together(self, uses: Sequence[ToolUseBlock], history: History) -> tuple[Call, ...]:
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._one(use, history)) for use in uses]
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
+        return tuple(task.result() for task in tasks)
+
+    async def _one(self, use: ToolUseBlock, history: History) -> Call:
+        started = self.clock.monotonic()
+        content, failed = await self._outcome(use)
+        call = self.settled(use, content, failed=failed, seconds=self.clock.monotonic() - started)
+        history.record(call.result)
+        return call
+
+    def settled(self, use: ToolUseBlock, content: Content, *, failed: bool, seconds: float = 0.0) -> Call:
+        """A call with its answer, reported."""
+        result = ToolResultBlock(tool_use_id=use.id, content=content, is_error=failed)
+        self.emit(
+            ToolCalled(
+                agent=self.agent,
+                role=self.role,
+                tool=use.name,
+                arguments=self.redaction.text(json.dumps(use.input, ensure_ascii=False, default=str))[:500],
+                ok=not failed,
+                summary=self.redaction.text(result.text)[:300],
+                seconds=seconds,
+            )
+        )
+        return Call(use=use, result=result, seconds=seconds)
+
+    async def _outcome(self, use: ToolUseBlock) -> tuple[Content, bool]:
+        tool = self.tools.get(use.name)
+        if tool is None:
+            return _text(f"there is no tool {use.name!r}; available: {', '.join(sorted(self.tools)) or 'none'}"), True
+        timer = asyncio.timeout(self._limit(tool))
+        try:
+            async with timer:
+                output: Any = await tool.call(self.context, use.input)
+            return self._content(tool, output), False
+        except ToolError as error:
+            return _text(shorten(str(error), LONGEST)), True
+        except EvaluationTampered:
+            raise
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                raise
+            return self._defect(tool, error)  # something inside the tool was cancelled, not this run
+        except Exception as error:  # noqa: BLE001 - a defect in one tool must not end a campaign
+            if isinstance(error, TimeoutError) and timer.expired():
+                return _text(f"{use.name} was ended at its time limit; ask for less at a time"), True
+            return self._defect(tool, error)
+
+    def _limit(self, tool: Tool) -> float | None:
+        left = None if self.deadline is None else max(0.0, self.deadline - self.clock.monotonic())
+        return min((limit for limit in (tool.time_limit_s, left) if limit is not None), default=None)
+
+    def _defect(self, tool: Tool, error: BaseException) -> tuple[Content, bool]:
+        words = f"{type(error).__name__}: {error}"
+        self.emit(
+            Noticed(
+                level="warning",
+                message=f"tool {tool.name!r} of {self.agent} failed unexpectedly: {self.redaction.text(words)[:300]}",
+                facts={"tool": tool.name, "agent": self.agent, "error": type(error).__name__},
+            )
+        )
+        return _text(f"{tool.name} failed through a fault of its own, not of your call: {shorten(words, 2000)}"), True
+
+    def _content(self, tool: Tool, output: Any) -> Content:
+        blocks: tuple[Any, ...] = cast("tuple[Any, ...]", output) if isinstance(output, tuple) else (output,)
+        return tuple(self._block(tool, block) for block in blocks) or _text("(no output)")
+
+    def _block(self, tool: Tool, block: Any) -> TextBlock | ImageBlock:
+        if isinstance(block, ImageBlock):
+            seen = f"a picture of {block.width}x{block.height} pixels; this model cannot look at pictures"
+            return block if self.images else TextBlock(text=seen)
+        text = block.text if isinstance(block, TextBlock) else block
+        if not isinstance(text, str):
+            raise TypeError(
+                f"it returned {type(text).__name__}; a tool returns text, a TextBlock, an ImageBlock or a tuple"
+            )
+        return TextBlock(text=show(self.context, tool.name, text, LONGEST) or "(no output)")
+
+
+def _text(text: str) -> Content:
+    return (TextBlock(text=text or "it failed without saying why"),)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

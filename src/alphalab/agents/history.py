@@ -1,0 +1,87 @@
+"""A conversation that is valid at every moment: no tool call without an answer, no two turns of one side in a row."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from attrs import define, field
+
+from alphalab.messages import Block, Message, TextBlock, ToolResultBlock, ToolUseBlock
+
+INTERRUPTED = "The run was interrupted before this call had an answer; it may have had an effect."
+
+
+@define(kw_only=True, eq=False)
+class History:
+    """The messages of one agent run, or of several that follow each other."""
+
+    _messages: list[Message] = field(factory=list[Message], converter=list[Message])
+    on_message: Callable[[Message], None] | None = None
+    """Called with each message once it is complete."""
+    _results: dict[str, ToolResultBlock] = field(factory=dict[str, ToolResultBlock], init=False)
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """Everything so far; calls that have no answer yet are shown as interrupted."""
+        answers = self._answers()
+        return (*self._messages, Message(role="user", content=answers)) if answers else tuple(self._messages)
+
+    def calls(self, name: str, *, failed: bool = False) -> int:
+        """How often a tool was called with success.
+
+        Args:
+            name: The tool's name.
+            failed: Count calls that ended in an error, too.
+        """
+        names = dict[str, str]()
+        counts: Counter[str] = Counter()
+        for block in self._blocks():
+            if isinstance(block, ToolUseBlock):
+                names[block.id] = block.name
+            elif isinstance(block, ToolResultBlock) and (failed or not block.is_error):
+                counts[names.get(block.tool_use_id, "")] += 1
+        return counts[name]
+
+    def say(self, text: str) -> None:
+        """Close the user's turn with a text, after the results of all tool calls."""
+        self._close(TextBlock(text=text))
+
+    def answer(self, message: Message) -> None:
+        """Append what the model said."""
+        self._append(message)
+
+    def record(self, result: ToolResultBlock) -> None:
+        """Note the answer to one tool call of the last message."""
+        self._results[result.tool_use_id] = result
+
+    def close(self) -> None:
+        """Complete the user's turn with the results so far; a call without one is answered as interrupted."""
+        self._close()
+
+    def _blocks(self) -> Iterable[Block]:
+        for message in self._messages:
+            yield from message.content
+        yield from self._results.values()
+
+    def _answers(self) -> tuple[ToolResultBlock, ...]:
+        uses = self._messages[-1].tool_uses if self._messages else ()
+        return tuple(self._results.get(use.id) or _interrupted(use) for use in uses)
+
+    def _close(self, *more: Block) -> None:
+        content = (*self._answers(), *more)
+        self._results.clear()
+        if not content:
+            return
+        if self._messages and self._messages[-1].role == "user":
+            content = (*self._messages.pop().content, *content)
+        self._append(Message(role="user", content=content))
+
+    def _append(self, message: Message) -> None:
+        self._messages.append(message)
+        if self.on_message is not None:
+            self.on_message(message)
+
+
+def _interrupted(use: ToolUseBlock) -> ToolResultBlock:
+    return ToolResultBlock(tool_use_id=use.id, content=(TextBlock(text=INTERRUPTED),), is_error=True)

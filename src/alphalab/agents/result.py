@@ -1,0 +1,45 @@
+"""What an agent run gave."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import field, frozen
+
+from alphalab.messages import Message, Usage
+
+AgentStop = Literal[
+    "finished",
+    "text",
+    "turns",
+    "tokens",
+    "cost",
+    "time",
+    "repeats",
+    "nudges",
+    "refusal",
+    "model_error",
+    "cancelled",
+    "error",
+]
+"""Why a run ended. `finished`: by a finishing tool; `text`: by an answer without tool calls; `turns`, `tokens`, `cost`,
+`time`: at that limit; `repeats`: the same failing call again and again; `nudges`: turn after turn without work;
+`refusal`: the model declined. `model_error`, `cancelled` and `error` stand in events and transcripts only: there, `run`
+raises."""
+
+
+@frozen(kw_only=True)
+class AgentResult:
+    """What an agent run gave."""
+
+    text: str
+    """The finishing tool's answer (for `finish`, the summary), or the last text."""
+    messages: tuple[Message, ...] = field(converter=tuple)
+    usage: Usage
+    turns: int
+    stop_reason: AgentStop
+
+    @property
+    def completed(self) -> bool:
+        """Whether the agent itself ended the run, rather than a limit."""
+        return self.stop_reason in {"finished", "text"}
