@@ -13,10 +13,12 @@ from alphalab.evaluation.certificate import (
     measure_noise,
     tell,
 )
-from alphalab.evaluation.seal import Seal, make_seal, read_seal, sealed_files, verify_seal
+from alphalab.evaluation.seal import CONFIRM, TRACES, Seal, make_seal, read_seal, sealed_files, verify_seal
 
 __all__ = [
+    "CONFIRM",
     "NOISE_RUNS",
+    "TRACES",
     "AttackResult",
     "CanaryResult",
     "Certificate",

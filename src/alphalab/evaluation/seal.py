@@ -17,7 +17,8 @@ from alphalab.workspace import Workspace, write_atomic
 
 SEAL = "seal.json"
 TRACES = "traces"
-"""Folder below `private/` that scoring itself writes; not part of the seal."""
+CONFIRM = "confirm"
+"""Folders below `private/` that scoring itself writes; not part of the seal."""
 
 
 @frozen(kw_only=True)
@@ -47,7 +48,7 @@ def sealed_files(workspace: Workspace) -> dict[str, str]:
 
 
 def _counts(name: str) -> bool:
-    return name != SEAL and not name.startswith(f"{TRACES}/")
+    return name != SEAL and not name.startswith((f"{TRACES}/", f"{CONFIRM}/"))
 
 
 def make_seal(workspace: Workspace, options: Mapping[str, Any], *, at: datetime) -> Seal:

@@ -4,5 +4,7 @@ from alphalab.phases.adapt import adapt, adopt
 from alphalab.phases.evaluate import evaluate
 from alphalab.phases.experiment import Dispatcher, JobWatcher, Rules, confirm
 from alphalab.phases.explore import explore
+from alphalab.phases.session import PREPARING, Session
+from alphalab.phases.spending import active_time
 
-__all__ = ["Dispatcher", "JobWatcher", "Rules", "adapt", "adopt", "confirm", "evaluate", "explore"]
+__all__ = ["PREPARING", "Dispatcher", "JobWatcher", "Rules", "Session", "active_time", "adapt", "adopt", "confirm", "evaluate", "explore"]

@@ -6,17 +6,17 @@ import json
 from importlib.util import find_spec
 from typing import Any, Literal
 
-import attrs
-
 from alphalab._serde import dump
 from alphalab.errors import StoreError
-from alphalab.events import Emit, LessonChanged
-from alphalab.experiments import Proposal
-from alphalab.playbook import Playbook, check_evidence
+from alphalab.events import Emit
+from alphalab.experiments import ExperimentState, Proposal
+from alphalab.playbook import Change, Lesson, Playbook, check_evidence
 from alphalab.roles.board import board_view
 from alphalab.roles.context import CampaignContext
 from alphalab.tools import Tool, ToolContext, ToolError, tool
 from alphalab.workspace import write_atomic
+
+_ACTIONS: dict[str, Change] = {"add": "added", "revise": "revised", "retire": "retired"}
 
 
 def reading_tools(campaign: CampaignContext, *, wanted: int = 0) -> list[Tool]:
@@ -115,9 +115,9 @@ def proposing_tools(campaign: CampaignContext) -> list[Tool]:
             reason: Why it is not worth running.
         """
         experiment = campaign.store.experiment(experiment_id)
-        if experiment.state not in ("proposed", "ready"):
+        if experiment.state not in (ExperimentState.PROPOSED, ExperimentState.READY):
             raise ToolError(f"{experiment_id} is {experiment.state}; only proposed and ready ones can be cancelled")
-        campaign.store.move(experiment_id, experiment.state, "cancelled", reason=reason)
+        campaign.store.move(experiment_id, experiment.state, ExperimentState.CANCELLED, reason=reason)
         return f"{experiment_id} is cancelled."
 
     return [propose_experiment, cancel_experiment]
@@ -153,7 +153,7 @@ def playbook_tools(campaign: CampaignContext, emit: Emit) -> list[Tool]:
             raise ToolError("; ".join(problems))
         before = campaign.playbook
         changed = _changed(before, action, lesson, text, kind, tuple(evidence or ()), confidence, scope, context.role)
-        event = _difference(before, changed, action)
+        event = _difference(before, changed).changed(_ACTIONS[action])
         emit(event)
         write_atomic(campaign.workspace.playbook, changed.render())
         return f"{event.lesson} {event.action}."
@@ -182,8 +182,6 @@ def _changed(
         raise ToolError(str(error)) from error
 
 
-def _difference(before: Playbook, after: Playbook, action: str) -> LessonChanged:
-    known = {lesson.id: lesson for lesson in before.lessons}
-    lesson = next(lesson for lesson in after.lessons if known.get(lesson.id) != lesson)
-    fields = attrs.asdict(lesson, filter=lambda attribute, _value: attribute.name not in ("id", "status"))
-    return LessonChanged(lesson=lesson.id, action={"add": "added", "revise": "revised", "retire": "retired"}[action], **fields)
+def _difference(before: Playbook, after: Playbook) -> Lesson:
+    known = set(before.lessons)
+    return next(lesson for lesson in after.lessons if lesson not in known)

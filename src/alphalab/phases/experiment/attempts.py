@@ -98,7 +98,8 @@ class Attempts:
 
     def _after_failure(self, experiment_id: str, failure: Failure) -> None:
         experiment = self.campaign.store.experiment(experiment_id)
-        target = after_failure(failure, fixes=experiment.fixes, requeues=experiment.requeues, max_fixes=self.max_fixes)
+        # Every fix and every requeue began one attempt more; a requeue out of `scoring` is counted nowhere else.
+        target = after_failure(failure, fixes=experiment.fixes, requeues=experiment.attempts - experiment.fixes - 1, max_fixes=self.max_fixes)
         self.campaign.store.move(experiment_id, S.SCORING, S(target), reason=failure.message[:300], failure=failure)
 
     async def cancel(self, command: decide.Cancel) -> None:

@@ -89,7 +89,15 @@ class PauseChanged:
     paused: bool
 
 
-EngineEvent = BoardChanged | Finished | StopAsked | PauseChanged
+@frozen(kw_only=True)
+class CancelAsked:
+    """Somebody wants one experiment off the board."""
+
+    id: str
+    reason: str = "asked for"
+
+
+EngineEvent = BoardChanged | Finished | StopAsked | PauseChanged | CancelAsked
 
 # -- commands --------------------------------------------------------------------------------------------------------
 
@@ -178,6 +186,8 @@ class EngineState:
     """Strategist turns in a row that put nothing on the board."""
     stop: str | None = None
     paused: bool = False
+    unwanted: frozenset[str] = frozenset()
+    """Experiments that somebody wants off the board."""
 
     @property
     def used(self) -> int:
@@ -211,6 +221,8 @@ def _apply(state: EngineState, event: EngineEvent) -> EngineState:
             return attrs.evolve(state, stop=state.stop or reason)
         case PauseChanged(paused=paused):
             return attrs.evolve(state, paused=paused)
+        case CancelAsked(id=id):
+            return attrs.evolve(state, unwanted=state.unwanted | {id})
         case _:
             assert_never(event)
 
@@ -246,6 +258,7 @@ def _stop_when_converged(state: EngineState) -> EngineState:
 
 def _commands(state: EngineState) -> Iterator[Command]:
     yield from _scoring(state)
+    yield from _cancellations(state)
     if state.stop is not None:
         yield from _wind_down(state)
     if not state.paused:
@@ -262,11 +275,19 @@ def _scoring(state: EngineState) -> Iterator[Command]:
             yield Score(card.id)
 
 
+def _cancellations(state: EngineState) -> Iterator[Command]:
+    """What an agent or the harness is busy with is left until it comes back; a job is ended at once."""
+    busy = {getattr(command, "id", None) for command in state.working}
+    for card in state.cards.values():
+        if card.id in state.unwanted and not card.state.is_final and card.id not in busy:
+            yield Cancel(card.id, "asked for")
+
+
 def _wind_down(state: EngineState) -> Iterator[Command]:
     """After a stop nothing new starts: what has not run is cancelled, what runs is scored, what is scored is analysed."""
     busy = {getattr(command, "id", None) for command in state.working}
     for card in _in(state, S.PROPOSED, S.READY, S.FIXING):
-        if card.id not in busy:
+        if card.id not in busy and card.id not in state.unwanted:
             yield Cancel(card.id, state.stop or "")
 
 

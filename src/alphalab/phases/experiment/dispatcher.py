@@ -20,6 +20,7 @@ from alphalab.phases.experiment.decide import (
     Analyse,
     BoardChanged,
     Cancel,
+    CancelAsked,
     Card,
     Command,
     EngineEvent,
@@ -59,6 +60,10 @@ class Dispatcher:
     def pause(self, *, paused: bool) -> None:
         """Hold new work back, or let it go again; call from the loop's thread."""
         self._events.put_nowait(PauseChanged(paused=paused))
+
+    def cancel(self, experiment_id: str) -> None:
+        """Take one experiment off the board; call from the loop's thread."""
+        self._events.put_nowait(CancelAsked(id=experiment_id))
 
     def refresh(self) -> None:
         """Take notice of changes on the board that came from outside; call from the loop's thread."""

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from alphalab.events import Noticed
 from alphalab.executors import Executor
-from alphalab.experiments import Experiment
+from alphalab.evaluation import CONFIRM
+from alphalab.experiments import BASELINE_PREFIX, Experiment
 from alphalab.phases.experiment.attempts import record
 from alphalab.phases.experiment.jobs import ScoringJob, executor_job, outcome_of
 from alphalab.phases.experiment.watcher import JobWatcher
@@ -45,18 +46,18 @@ async def confirm(campaign: CampaignContext, executor: Executor, watcher: JobWat
 def _jobs(campaign: CampaignContext, finalists: list[str]) -> Iterator[ScoringJob]:
     space, seed = campaign.workspace, campaign.seed
     for finalist in finalists:
-        submission, folder = space.submission(finalist), space.experiment(finalist) / "logs"
         for extra in range(1, campaign.adapter.manifest.seeds):
-            yield _job(finalist, submission, folder, "search", seed + extra)
-        yield _job(finalist, submission, folder, "final", seed)
+            yield _job(campaign, finalist, space.submission(finalist), "search", seed + extra)
+        yield _job(campaign, finalist, space.submission(finalist), "final", seed)
     for baseline in campaign.adapter.baselines():
-        folder = space.reports / "baselines" / baseline.name
-        yield _job(f"baseline:{baseline.name}", space.adapter / baseline.folder, folder, "final", seed)
+        yield _job(campaign, f"{BASELINE_PREFIX}{baseline.name}", space.adapter / baseline.folder, "final", seed)
 
 
-def _job(subject: str, submission: Path, folder: Path, split: str, seed: int) -> ScoringJob:
+def _job(campaign: CampaignContext, subject: str, submission: Path, split: str, seed: int) -> ScoringJob:
+    """In a private folder: a campaign that goes on later must not choose by what the final split said."""
     key = f"{subject.replace(':', '-')}-{split}-s{seed}"
-    return ScoringJob(subject=subject, submission=submission, folder=folder / f"{split}-s{seed}", key=key, split=split, seed=seed)
+    folder = campaign.workspace.private / CONFIRM / key
+    return ScoringJob(subject=subject, submission=submission, folder=folder, key=key, split=split, seed=seed)
 
 
 def _known(campaign: CampaignContext, job: ScoringJob) -> bool:
@@ -66,7 +67,7 @@ def _known(campaign: CampaignContext, job: ScoringJob) -> bool:
 async def _run(campaign: CampaignContext, executor: Executor, watcher: JobWatcher, job: ScoringJob) -> None:
     job_id = await executor.find(job.key) or await executor.submit(executor_job(campaign, job))
     outcome = outcome_of(job, await watcher.wait(job_id))
-    attempt = 0 if job.subject.startswith("baseline:") else campaign.store.experiment(job.subject).attempts
+    attempt = 0 if job.subject.startswith(BASELINE_PREFIX) else campaign.store.experiment(job.subject).attempts
     if getattr(outcome, "kind", None) == "infrastructure":
         campaign.emit(Noticed(level="warning", message=f"{job.key}: {getattr(outcome, 'message', '')}"))
     record(campaign, job, outcome, attempt=attempt)

@@ -12,6 +12,7 @@ from attrs import frozen
 
 from alphalab._serde import dumps, loads
 from alphalab.errors import ConfigError
+from alphalab.evaluation import TRACES
 from alphalab.executors import Job, JobState, JobStatus
 from alphalab.measurement import Failure, Outcome
 from alphalab.roles import CampaignContext
@@ -58,7 +59,7 @@ def job_for_attempt(campaign: CampaignContext, experiment_id: str, number: int, 
 def trace_path(campaign: CampaignContext, subject: str, split: str, seed: int) -> Path:
     """Where the scorer leaves per-unit losses and an example; private, since they hold targets."""
     name = subject.replace(":", "-")
-    return campaign.workspace.private / "traces" / f"{name}-{split}-{seed}.npz"
+    return campaign.workspace.private / TRACES / f"{name}-{split}-{seed}.npz"
 
 
 def executor_job(campaign: CampaignContext, job: ScoringJob) -> Job:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from alphalab._serde import dumps
+from attrs import define
+
 from alphalab.agents import AgentResult
 from alphalab.events import ReportWritten
-from alphalab.experiments import ExperimentState, Proposal, write_result
+from alphalab.experiments import ExperimentState, write_proposal, write_result
 from alphalab.measurement import Failure
 from alphalab.phases.experiment import briefs, decide
 from alphalab.roles import Analyst, CampaignContext, Fixer, Implementer, Reporter, RoleAgent, Strategist
-from alphalab.workspace import write_atomic
-from attrs import define
 
 S = ExperimentState
 
@@ -28,7 +27,7 @@ class Work:
         await self._run(Strategist, briefs.proposing(self.campaign, command.wanted), wanted=command.wanted)
         self._answered(notes)
         for experiment in self.campaign.store.experiments()[before:]:
-            self._write_proposal(experiment.id, experiment.proposal)
+            write_proposal(self.campaign.workspace, experiment)
         return len(self.campaign.store.experiments()) > before
 
     def _answered(self, notes: list[str]) -> None:
@@ -36,14 +35,11 @@ class Work:
         remaining = [note for note in (self.campaign.store.get("steer") or []) if note not in notes]
         self.campaign.store.put("steer", remaining)
 
-    def _write_proposal(self, experiment_id: str, proposal: Proposal) -> None:
-        write_atomic(self.campaign.workspace.experiment(experiment_id) / "proposal.json", dumps(proposal, indent=2))
-
     async def implement(self, command: decide.Implement) -> None:
         """Let a Worker write the submission; without one the experiment has failed."""
         store = self.campaign.store
         store.move(command.id, S.PROPOSED, S.IMPLEMENTING)
-        self._write_proposal(command.id, store.experiment(command.id).proposal)
+        write_proposal(self.campaign.workspace, store.experiment(command.id))
         agent, result = await self._run(Implementer, briefs.implementing(self.campaign, command.id), command.id)
         self._handed_in(command.id, agent, result, source=S.IMPLEMENTING)
 

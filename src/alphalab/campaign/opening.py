@@ -1,0 +1,223 @@
+"""From the constructor's arguments to a running session: everything is checked before anything is written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
+from attrs import frozen
+
+from alphalab._version import __version__
+from alphalab.adapters import DomainAdapter, load_adapter
+from alphalab.campaign.config import CampaignConfig, describe_executor, read_config, write_config
+from alphalab.errors import AlphaLabError, ConfigError
+from alphalab.events import CampaignStarted, EventBus, Noticed
+from alphalab.executors import Executor, LocalExecutor
+from alphalab.experiments import Store, recover_experiments
+from alphalab.models import Model, get_model
+from alphalab.models.offline import OfflineModel
+from alphalab.phases import Session
+from alphalab.roles import ROLES, CampaignContext
+from alphalab.sandbox import Sandbox, get_sandbox
+from alphalab.scorer import open_scorer
+from alphalab.workspace import Workspace
+
+if TYPE_CHECKING:
+    from alphalab.campaign.campaign import Campaign
+
+_SAME = ("task", "adapter", "adapter_options", "seed")
+"""What makes a workspace belong to one campaign; the rest may change between runs."""
+
+
+@frozen(kw_only=True)
+class Prepared:
+    """A campaign that can start."""
+
+    adapter: DomainAdapter
+    models: Mapping[str, tuple[Model, ...]]
+    sandbox: Sandbox
+    executor: Executor
+    config: CampaignConfig
+
+
+def ready(campaign: Campaign) -> Prepared:
+    """Check everything and make what does not write.
+
+    Raises:
+        ConfigError: All problems together.
+        SandboxError: The isolation asked for is not to be had.
+    """
+    space = Workspace(campaign.workspace)
+    adapter = load_adapter(campaign.adapter, options=campaign.adapter_options)
+    models, problems = _models(campaign)
+    config = describe(campaign, adapter)
+    problems += [*config.check(), *_role_problems(campaign), *_workspace_problems(space, config)]
+    problems += adapter.check_task(campaign.task)
+    if not adapter.recipes() and _offline(models):
+        problems.append(f"adapter {adapter.manifest.name!r} ships no recipes, so the offline researcher has nothing to work from; name a language model")
+    if problems:
+        raise ConfigError.of("campaign", problems)
+    sandbox = get_sandbox(campaign.sandbox, allow_fallback=_offline(models))
+    executor = campaign.executor or LocalExecutor()
+    if isinstance(executor, LocalExecutor) and executor.root is None:
+        executor.root = space.root / "jobs"
+    return Prepared(adapter=adapter, models=models, sandbox=sandbox, executor=executor, config=config)
+
+
+def describe(campaign: Campaign, adapter: DomainAdapter) -> CampaignConfig:
+    """The campaign as it is written to `campaign.toml`."""
+    source = campaign.adapter
+    name = str(adapter.folder) if isinstance(source, DomainAdapter) else str(source)
+    data = campaign.task.data
+    if data is not None and "://" not in data and "::" not in data:
+        data = str(Path(data).expanduser().absolute())
+    if Path(name).is_dir():
+        name = str(Path(name).absolute())
+    return CampaignConfig(
+        task=attrs.evolve(campaign.task, data=data),
+        adapter=name,
+        models=_model_names(campaign.models),
+        workers=campaign.workers,
+        seed=campaign.seed,
+        sandbox=campaign.sandbox,
+        adapter_options=dict(campaign.adapter_options),
+        budget=campaign.budget,
+        executor=describe_executor(campaign.executor or LocalExecutor()),
+        resources=campaign.resources,
+        limits=campaign.limits,
+    )
+
+
+def _model_names(models: Any) -> Any:
+    if isinstance(models, str):
+        return models
+    if isinstance(models, Model):
+        return models.name
+    if isinstance(models, Mapping):
+        table = cast("Mapping[str, Any]", models)
+        return {role: _model_names(value) for role, value in table.items()}
+    return [_model_names(value) for value in cast("Sequence[Any]", models)]
+
+
+def _models(campaign: Campaign) -> tuple[dict[str, tuple[Model, ...]], list[str]]:
+    given = campaign.models if isinstance(campaign.models, Mapping) else {"default": campaign.models}
+    made: dict[str, tuple[Model, ...]] = {}
+    problems: list[str] = []
+    for role, source in given.items():
+        sources = [source] if isinstance(source, str | Model) else list(source)
+        try:
+            made[role] = tuple(OfflineModel(seed=campaign.seed) if item == "offline" else get_model(item) for item in sources)
+        except ConfigError as error:
+            problems += [f"models, {role}: {problem}" for problem in error.problems]
+    unknown = sorted(set(made) - {*ROLES, "default"})
+    problems += [f"models: role {role!r} is unknown; known: default, {', '.join(ROLES)}" for role in unknown]
+    missing = [role for role in ROLES if role not in given]
+    if "default" not in given and missing:
+        problems.append(f"models: no model for {', '.join(missing)}; add them or a 'default'")
+    return made, problems
+
+
+def _offline(models: Mapping[str, tuple[Model, ...]]) -> bool:
+    return not any(model.capabilities.is_language_model for several in models.values() for model in several)
+
+
+def _role_problems(campaign: Campaign) -> list[str]:
+    return [f"roles: {role!r} is unknown; known: {', '.join(ROLES)}" for role in campaign.roles if role not in ROLES]
+
+
+def _workspace_problems(space: Workspace, config: CampaignConfig) -> list[str]:
+    if not space.root.exists():
+        parent = next(path for path in space.root.parents if path.exists())
+        return [] if os.access(parent, os.W_OK) else [f"workspace {str(space.root)!r} cannot be made: {parent} is not writable"]
+    if not space.root.is_dir():
+        return [f"workspace {str(space.root)!r} is a file; name a folder"]
+    if not os.access(space.root, os.W_OK):
+        return [f"workspace {str(space.root)!r} is not writable"]
+    if not space.config.is_file():
+        strange = [path.name for path in space.root.iterdir() if not path.name.startswith(".")]
+        return [f"workspace {str(space.root)!r} holds other files ({', '.join(sorted(strange)[:5])}) and no campaign; name an empty or new folder"] if strange else []
+    return _differences(space, config)
+
+
+def _differences(space: Workspace, config: CampaignConfig) -> list[str]:
+    there = read_config(space.config)
+    return [
+        f"workspace {str(space.root)!r} belongs to another campaign: its {name} is {getattr(there, name)!r}, not {getattr(config, name)!r}; name a new folder"
+        for name in _SAME
+        if getattr(there, name) != getattr(config, name)
+    ]
+
+
+@asynccontextmanager
+async def running(campaign: Campaign, prepared: Prepared) -> AsyncGenerator[Session]:
+    """A session with its store, executor and record open; closed again whatever happens."""
+    space = Workspace(campaign.workspace)
+    space.root.mkdir(parents=True, exist_ok=True)
+    store = _open_store(space, campaign, EventBus(sinks=list(campaign.sinks)))
+    try:
+        write_config(space.config, prepared.config)
+        context = _context(campaign, prepared, store, space)
+        _announce(campaign, prepared, store)
+        async with prepared.executor:
+            yield Session(campaign=context, executor=prepared.executor, workers=campaign.workers)
+    finally:
+        store.close()
+        for several in prepared.models.values():
+            for model in several:
+                await model.aclose()
+
+
+def _open_store(space: Workspace, campaign: Campaign, bus: EventBus) -> Store:
+    return Store.open(space.database, clock=campaign.clock, bus=bus)
+
+
+def _context(campaign: Campaign, prepared: Prepared, store: Store, space: Workspace) -> CampaignContext:
+    adapter = prepared.adapter
+    resources = campaign.resources or adapter.manifest.resources
+    if adapter.scores:
+        adapter = open_scorer(adapter, space, prepared.sandbox)
+    return CampaignContext(
+        task=campaign.task,
+        workspace=space,
+        adapter=adapter,
+        store=store,
+        launcher=prepared.sandbox,
+        sandbox=prepared.sandbox.tier,
+        models=prepared.models,
+        roles={**ROLES, **campaign.roles},
+        budget=campaign.budget,
+        resources=resources,
+        limits=campaign.limits,
+        clock=campaign.clock,
+        seed=campaign.seed,
+    )
+
+
+def _announce(campaign: Campaign, prepared: Prepared, store: Store) -> None:
+    resumed = bool(store.events(limit=1))
+    name = prepared.adapter.manifest.name
+    store.append(CampaignStarted(objective=campaign.task.objective, adapter=name, version=__version__, resumed=resumed))
+    if not prepared.sandbox.isolates:
+        store.append(
+            Noticed(
+                level="warning",
+                message=f"commands run at the {prepared.sandbox.tier!r} tier: the environment is scrubbed and resources are "
+                "limited, but nothing is isolated; install bubblewrap for real isolation",
+            )
+        )
+
+
+def recover(workspace: str | Path) -> tuple[str, ...]:
+    """Make a damaged workspace usable again from its experiment folders; says what was found.
+
+    Raises:
+        AlphaLabError: There is nothing to recover from.
+    """
+    space = Workspace(workspace)
+    if not space.experiments.is_dir():
+        raise AlphaLabError(f"{space.root} holds no experiments/ folder to recover from")
+    return tuple(str(item) for item in recover_experiments(space))
