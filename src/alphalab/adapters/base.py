@@ -132,7 +132,7 @@ class DomainAdapter:
 
         Returns:
             Measured facts of the data, JSON, also written to `data/facts.json`; nothing about the held-out part.
-            `missing_share` is read by the rule-based Critic when it is there.
+            `train.missing_share` is read by the rule-based Critic when it is there.
 
         Raises:
             ConfigError: The data cannot be used; says why and what would help.

@@ -68,6 +68,23 @@ class TrafficAdapter(DomainAdapter):
         write_atomic(workspace.data / FACTS, json.dumps(facts, indent=2, allow_nan=False) + "\n")
         return facts
 
+    def protocol(self) -> dict[str, Any]:
+        """What the scorer does on the prepared data; bounds in steps of the series, ends exclusive."""
+        plan = self._prepared_plan()
+        return {
+            **super().protocol(),
+            "unit": self.manifest.metric.unit,
+            "train": [0, plan.train_end],
+            "search": list(plan.bounds("search")),
+            "final": list(plan.bounds("final")),
+            "horizon": plan.horizon,
+            "context": plan.context,
+            "stride": plan.stride,
+            "period": self.options["period"],
+            "units": {split: len(plan.origins(split)) for split in SCORED},
+            "missing_targets": "masked",
+        }
+
     async def score(self, submission: Path, *, split: str, seed: int) -> Outcome:
         """Score one submission; cancelling ends the candidate before this returns.
 
@@ -75,9 +92,9 @@ class TrafficAdapter(DomainAdapter):
             ConfigError: The split is not one that is scored.
             AdapterError: Nothing was prepared, or no workspace is attached.
         """
-        if self.host is None or self.workspace is None:
-            raise AdapterError("the traffic adapter has no workspace to score in; call attach(workspace, host) first")
-        scorer = self._scorer(self.workspace)
+        if self.host is None:
+            raise AdapterError("the traffic adapter has no host for candidates; call attach(workspace, host) first")
+        scorer = self._scorer()
         spec = CandidateSpec(
             submission=submission,
             module=Path(self.manifest.submission.entry).stem,
@@ -159,18 +176,30 @@ class TrafficAdapter(DomainAdapter):
                 problems.append(f"the {split} split has no measured target, so nothing can be scored; bring more data")
         return problems
 
-    def _scorer(self, workspace: Workspace) -> ForecastScorer:
-        path = workspace.private / SERIES
+    def _prepared(self) -> Path:
+        if self.workspace is None:
+            raise AdapterError("the traffic adapter has no workspace; call attach(workspace, host) first")
+        path = self.workspace.private / SERIES
         if not path.is_file():
-            raise AdapterError(f"{path} is not there; call prepare(task, workspace) before score")
-        with np.load(path, allow_pickle=False) as stored:
-            values, splits = stored["values"], stored["splits"].tolist()
+            raise AdapterError(f"{path} is not there; call prepare(task, workspace) first")
+        return path
+
+    def _prepared_plan(self) -> Plan:
+        with np.load(self._prepared(), allow_pickle=False) as stored:
+            train_end, search_end = stored["splits"].tolist()
+            hours = int(stored["hours"])
+        return attrs.evolve(self._plan(hours), train_end=train_end, search_end=search_end)
+
+    def _scorer(self) -> ForecastScorer:
+        plan = self._prepared_plan()
+        with np.load(self._prepared(), allow_pickle=False) as stored:
+            values = stored["values"]
             times = stored["time"] if "time" in stored.files else None
         limit = self.manifest.resources.time_limit
         seconds = self.time_limit_s if self.time_limit_s is not None else limit.total_seconds() if limit else 600.0
         return ForecastScorer(
             values=values,
-            plan=attrs.evolve(self._plan(len(values)), train_end=splits[0], search_end=splits[1]),
+            plan=plan,
             metric=self.manifest.metric,
             period=self.options["period"],
             time_limit_s=seconds,
@@ -205,7 +234,7 @@ def _npz(series: Series, rows: int, *, splits: list[int] | None = None) -> bytes
     if series.synthetic:
         arrays["synthetic"] = np.array(True)
     if splits is not None:
-        arrays["splits"] = np.array(splits)
+        arrays |= {"splits": np.array(splits), "hours": np.array(rows)}
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     return buffer.getvalue()

@@ -59,7 +59,7 @@ def _size(protocol: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _gaps(facts: dict[str, Any]) -> list[dict[str, Any]]:
-    share = facts.get("missing_share", 0.0)
+    share = facts.get("train", {}).get("missing_share", 0.0)
     if not share:
         return []
     return [_finding("note", f"{share:.1%} of the train split is missing; targets that are missing must be masked, not scored as zero")]

@@ -48,8 +48,8 @@ def _write_plan(names: list[str]) -> Script:
     questions: list[str] = []
     for name in names:
         head = yield from call("shell", command=f"head -n 1 {_EXPLORE}/{name}.py")
-        question = next((line for line in head.text.splitlines() if '"""' in line), name)
-        questions.append(f"- [ ] {name}: {question.strip().strip('\"')}")
+        question = next((line for line in head.text.splitlines() if '"""' in line), name).strip().strip('"')
+        questions.append(f"- [ ] {name}: {question}")
     yield from call("write_file", path="exploration/plan.md", content="\n".join(["# Plan", "", *questions, ""]))
     return ""
 
