@@ -222,18 +222,18 @@ class Playbook:
             max_chars: Most characters of the result; the least sure and oldest lessons are left out first, and the
                 text says how many.
         """
-        shown: set[str] = set()
-        for lesson in self._ranked():
-            if len(_document(self._chosen(shown | {lesson.id}), len(self.active))) <= max_chars:
-                shown.add(lesson.id)
-        return _document(self._chosen(shown), len(self.active))
+        ranked = self._ranked()
+        text = _document([], len(ranked))
+        for shown in range(1, len(ranked) + 1):
+            longer = _document(ranked[:shown], len(ranked))
+            if len(longer) > max_chars:
+                break
+            text = longer
+        return text
 
     def _ranked(self) -> list[Lesson]:
         newest_first = list(reversed(self.active))
         return sorted(newest_first, key=lambda lesson: -get_args(Confidence).index(lesson.confidence))
-
-    def _chosen(self, ids: set[str]) -> list[Lesson]:
-        return [lesson for lesson in self._ranked() if lesson.id in ids]
 
     def _repr_html_(self) -> str:
         sections = [

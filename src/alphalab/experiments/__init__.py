@@ -12,6 +12,7 @@ from alphalab.experiments.record import (
     Score,
 )
 from alphalab.experiments.recover import Recovered, recover_experiments, write_proposal, write_result
+from alphalab.experiments.rules import UsageKey
 from alphalab.experiments.states import REASONS, TRANSITIONS, require_transition
 from alphalab.experiments.store import Store
 
@@ -30,6 +31,7 @@ __all__ = [
     "Row",
     "Score",
     "Store",
+    "UsageKey",
     "rank",
     "recover_experiments",
     "require_transition",

@@ -58,7 +58,7 @@ _BOARD = (
         submission TEXT NOT NULL,
         at TEXT NOT NULL,
         PRIMARY KEY (subject, split, seed, attempt),
-        CHECK (experiment = subject OR (experiment IS NULL AND subject GLOB 'baseline:?*'))
+        CHECK (CASE WHEN experiment IS NULL THEN subject GLOB 'baseline:?*' ELSE experiment = subject END)
     ) STRICT""",
     """CREATE TRIGGER scores_are_not_edited BEFORE UPDATE ON scores
         BEGIN SELECT RAISE(ABORT, 'scores are never edited'); END""",

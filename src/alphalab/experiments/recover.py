@@ -113,7 +113,8 @@ def _set_aside(database: Path, now: datetime) -> None:
 
 def _recover(store: Store, workspace: Workspace, name: str) -> Recovered:
     problems: list[str] = []
-    for read in (_from_result, _from_proposal):
+    finished = (workspace.experiment(name) / "result.json").exists()
+    for read in (_from_result, _from_proposal) if finished else (_from_proposal,):
         try:
             experiment = _settled(read(workspace, name), workspace)
             store.restore(experiment, reason="recovered from its folder")
@@ -132,7 +133,7 @@ def _from_result(workspace: Workspace, name: str) -> Experiment:
     experiment = load({**named, **data}, Experiment, subject=str(path))
     strangers = sorted({score.subject for score in experiment.scores} - {name})
     if experiment.id != name or strangers:
-        raise ConfigError(f"{path}: is about {strangers[0] if strangers else experiment.id!r} and not about {name}")
+        raise ConfigError(f"{path}: is about {[experiment.id, *strangers][-1]!r} and not about {name!r}")
     return experiment
 
 

@@ -15,9 +15,7 @@ from attrs import define, field
 from alphalab.errors import StoreError
 from alphalab.experiments.locks import WriterLock, allows_wal, file_system_type
 from alphalab.experiments.migrations import APPLICATION_ID, MIGRATIONS
-
-BUSY_SECONDS = 30.0
-"""How long to wait for a reader to let go; on a rollback journal readers and the writer exclude each other."""
+from alphalab.experiments.sqlite_errors import BUSY_SECONDS, damaged, explain
 
 
 @define(kw_only=True, eq=False)
@@ -78,7 +76,7 @@ class Database:
         if not self.read_only:  # reads every page, so once per run and not for every look at the board
             damage = str(self.connection.execute("PRAGMA quick_check(1)").fetchone()[0])
             if damage != "ok":
-                raise _damaged(self.path, damage)
+                raise damaged(self.path, damage)
         version = int(self.connection.execute("PRAGMA user_version").fetchone()[0])
         mark = int(self.connection.execute("PRAGMA application_id").fetchone()[0])
         tables = int(self.connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
@@ -110,6 +108,7 @@ class Database:
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """All rows of a query."""
         with self.guard, self.explained():
+            self._require_open()
             return self.connection.execute(sql, values).fetchall()
 
     def write(self, sql: str, *values: Any) -> int:
@@ -124,8 +123,7 @@ class Database:
         if self.read_only:
             raise StoreError(f"{self.path} is open read-only; open the campaign for writing to change it")
         with self.guard:
-            if self.closed:
-                raise StoreError(f"{self.path or 'the store in memory'} is closed; open the campaign again")
+            self._require_open()
             level = self.depth
             self.depth += 1
             try:
@@ -149,10 +147,15 @@ class Database:
         else:
             self.connection.execute("ROLLBACK")
 
+    def _require_open(self) -> None:
+        if self.closed:
+            raise StoreError(f"{self.path or 'the store in memory'} is closed; open the campaign again")
+
     @contextmanager
     def snapshot(self) -> Generator[None]:
         """Let several queries see one state, whatever another process commits meanwhile."""
         with self.guard:
+            self._require_open()
             if self.connection.in_transaction:
                 yield
                 return
@@ -178,7 +181,7 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
-            raise _explain(self.path, error) from error
+            raise explain(self.path, error) from error
 
 
 def damage(path: Path) -> str | None:
@@ -215,10 +218,16 @@ def _open_to_write(path: Path) -> Database:
 def _connect_to_read(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise StoreError(f"there is no campaign at {path}; check the workspace folder, or start one there first")
-    wal = path.with_name(f"{path.name}-wal")
-    # SQLite needs to make a shared-memory file to read a WAL database; where it may not, nobody else can be writing.
-    frozen = not os.access(path.parent, os.W_OK, effective_ids=True) and not wal.exists()
-    return _connect(path, "ro&immutable=1" if frozen else "ro")
+    # Reading a WAL database takes a shared-memory file beside it. Where that cannot be made, and no log says that
+    # somebody has the database open, the file is read as it stands.
+    writable = os.access(path.parent, os.W_OK, effective_ids=True)
+    still = not writable and _has_wal_format(path) and not path.with_name(f"{path.name}-wal").exists()
+    return _connect(path, "ro&immutable=1" if still else "ro")
+
+
+def _has_wal_format(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(20)[18:] == b"\x02\x02"  # https://sqlite.org/fileformat.html, section 1.3
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -226,7 +235,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         uri = f"{path.absolute().as_uri()}?mode={mode}"
         return _configured(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False))
     except sqlite3.Error as error:
-        raise _explain(path, error) from error
+        raise explain(path, error) from error
 
 
 def _configured(connection: sqlite3.Connection) -> sqlite3.Connection:
@@ -234,29 +243,3 @@ def _configured(connection: sqlite3.Connection) -> sqlite3.Connection:
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA foreign_keys = ON")
     return connection
-
-
-def _damaged(path: Path | None, detail: str) -> StoreError:
-    return StoreError(
-        f"{path} is damaged or not a database ({detail}); finished experiments can be recovered from "
-        "experiments/*/result.json with alphalab.experiments.recover_experiments(Workspace(...))",
-        damaged=True,
-    )
-
-
-def _explain(path: Path | None, error: sqlite3.Error) -> StoreError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    place = path if path is not None else "the store in memory"
-    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-        return _damaged(path, str(error))
-    advice = {
-        sqlite3.SQLITE_BUSY: f"it was busy for {BUSY_SECONDS:.0f} s; close readers that hang and try again",
-        sqlite3.SQLITE_FULL: "the disk is full; free some space and run the campaign again, it resumes",
-        sqlite3.SQLITE_IOERR: "the disk reports an error; check it, then run the campaign again, it resumes",
-        sqlite3.SQLITE_READONLY: "it cannot be written; make file and folder writable, and open it once for writing",
-        sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check that the folder exists and is writable",
-        sqlite3.SQLITE_CONSTRAINT: "the change contradicts what is on record",
-    }.get(code)
-    if advice is None and isinstance(error, sqlite3.ProgrammingError):
-        advice = "it is closed; open the campaign again"
-    return StoreError(f"{place}: {advice or 'the database refused'} ({error})")
