@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from alphalab._version import __version__
 
 if TYPE_CHECKING:
-    from alphalab import adapters, events, executors, models, roles, testing, tools
     from alphalab.adapters import DomainAdapter, load_adapter
     from alphalab.agents import Agent, AgentResult, Continue, Next, Turn
     from alphalab.budget import Budget, Limits
@@ -52,7 +51,7 @@ _HOMES = {
     "tools": ("Tool", "ToolContext", "ToolError", "tool"),
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
-_SUBMODULES = ("adapters", "events", "executors", "models", "roles", "testing", "tools", "evaluation", "errors")
+_SUBMODULES = ("adapters", "events", "executors", "models", "roles", "tools", "evaluation", "errors")
 
 
 def __getattr__(name: str) -> object:

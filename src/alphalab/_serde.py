@@ -10,7 +10,8 @@ import base64
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from enum import StrEnum
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -30,11 +31,12 @@ class _Problem(ValueError):
     """A value that is not what its type says; the message is for people."""
 
 
-def _exact(kind: type, *accepted: type) -> Callable[[Any, Any], Any]:
+def _exact(kind: type[Any], *accepted: type) -> Callable[[Any, Any], Any]:
     def structure(value: Any, _type: Any) -> Any:
         if type(value) not in (kind, *accepted):
             raise _Problem(f"expected {kind.__name__}, got {value!r}")
-        return kind(value)
+        converted: Any = kind(value)
+        return converted
 
     return structure
 
@@ -43,6 +45,13 @@ def _scalar(value: Any, _type: Any) -> bool | int | float | str:
     if type(value) not in (bool, int, float, str):
         raise _Problem(f"expected a number, text, true or false, got {value!r}")
     return value
+
+
+def _enum(value: Any, kind: Any) -> Any:
+    try:
+        return kind(value)
+    except ValueError:
+        raise _Problem(f"{value!r} is none of {', '.join(repr(member.value) for member in kind)}") from None
 
 
 def _datetime(value: Any, _type: Any) -> datetime:
@@ -70,19 +79,21 @@ def register_union(converter: cattrs.Converter, union: Any, tags: Mapping[str, t
         tag = fields.pop(key, None)
         if tag not in tags:
             raise _Problem(f"unknown {key} {tag!r}; known: {', '.join(sorted(tags))}")
-        return converter.structure(fields, tags[tag])
+        kind: Any = tags[tag]
+        return converter.structure(fields, kind)
 
     converter.register_unstructure_hook(union, unstructure)
     converter.register_structure_hook(union, structure)
 
 
 def make_converter(*, strict: bool) -> cattrs.Converter:
-    """A converter; a strict one refuses keys it does not know (configs, manifests), a lenient one ignores them (logs)."""
+    """A converter; a strict one refuses unknown keys (configs, manifests), a lenient one ignores them (logs)."""
     converter = cattrs.Converter(forbid_extra_keys=strict, detailed_validation=True)
     for scalar in (bool, int, str):
         converter.register_structure_hook(scalar, _exact(scalar))
     converter.register_structure_hook(float, _exact(float, int))
     converter.register_structure_hook(bool | int | float | str, _scalar)
+    converter.register_structure_hook(StrEnum, _enum)  # else its members, being strings, would be read as plain ones
     converter.register_structure_hook(datetime, _datetime)
     converter.register_unstructure_hook(datetime, lambda value: value.astimezone(UTC).isoformat())
     converter.register_structure_hook(timedelta, _timedelta)
@@ -91,12 +102,16 @@ def make_converter(*, strict: bool) -> cattrs.Converter:
     converter.register_unstructure_hook(bytes, lambda value: base64.b64encode(value).decode())
     converter.register_structure_hook(Path, lambda value, _type: Path(_exact(str)(value, str)))
     converter.register_unstructure_hook(Path, str)
-    converter.register_structure_hook_factory(has, lambda cls: make_dict_structure_fn(cls, converter))
+    converter.register_structure_hook_factory(has, partial(_structure_attrs, converter))
     register_union(converter, Block, BLOCK_TAGS, "type")
     register_union(converter, TextBlock | ImageBlock, {"text": TextBlock, "image": ImageBlock}, "type")
     register_union(converter, Outcome, OUTCOME_TAGS, "status")
     register_union(converter, Event, EVENT_TAGS, "event")
     return converter
+
+
+def _structure_attrs(converter: cattrs.Converter, cls: Any) -> Any:
+    return make_dict_structure_fn(cls, converter)
 
 
 @cache

@@ -33,7 +33,8 @@ def bootstrap_interval(
         Lower and upper end.
 
     Source:
-        Efron and Tibshirani 1993, chapter 13 (percentile interval); ratio of sums so that units of unequal size weigh as they should.
+        Efron and Tibshirani 1993, chapter 13 (percentile interval); ratio of sums, so that units of unequal size weigh
+        as they should.
     """
     rng = np.random.default_rng(seed)
     picks = rng.integers(0, len(losses), size=(draws, len(losses)))

@@ -35,12 +35,18 @@ def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
     if _running_loop() is loop:
         coroutine.close()
         raise ConfigError("a synchronous method was called from inside alphalab's own loop; await the async one there")
-    future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+    tasks: list[asyncio.Task[Any] | None] = []
+
+    async def watched() -> T:
+        tasks.append(asyncio.current_task())
+        return await coroutine
+
+    future = asyncio.run_coroutine_threadsafe(watched(), loop)
     try:
         return future.result()
     except KeyboardInterrupt:
         future.cancel()
-        _wait_for_cleanup(loop)
+        _wait_for_cleanup(tasks, loop)
         raise
 
 
@@ -51,11 +57,13 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def _wait_for_cleanup(loop: asyncio.AbstractEventLoop, patience_s: float = 30.0) -> None:
+def _wait_for_cleanup(
+    tasks: list[asyncio.Task[Any] | None], loop: asyncio.AbstractEventLoop, patience_s: float = 30.0
+) -> None:
     async def settle() -> None:
-        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        if others:
-            await asyncio.wait(others, timeout=patience_s)
+        for task in tasks:  # not all tasks of the loop: others, such as a server, go on
+            if task is not None:
+                await asyncio.wait([task], timeout=patience_s)
 
     settled: Future[None] = asyncio.run_coroutine_threadsafe(settle(), loop)
     try:

@@ -11,8 +11,7 @@ from alphalab.errors import ConfigError
 
 
 def _above_zero(_instance: Any, attribute: Any, value: Any) -> None:
-    zero = timedelta(0) if isinstance(value, timedelta) else 0
-    if value is not None and value <= zero:
+    if value is not None and not (value > timedelta(0) if isinstance(value, timedelta) else value > 0):
         raise ConfigError(f"{attribute.name}={value!r} must be above zero; leave it out for no limit")
 
 
@@ -29,7 +28,9 @@ class Budget:
     def check(self) -> tuple[str, ...]:
         """Problems, empty when usable."""
         if all(getattr(self, attribute.name) is None for attribute in fields(Budget)):
-            return ("the budget limits nothing; set at least one of experiments, cost_usd, tokens, gpu_hours, wall_time",)
+            return (
+                "the budget limits nothing; set at least one of experiments, cost_usd, tokens, gpu_hours, wall_time",
+            )
         return ()
 
 

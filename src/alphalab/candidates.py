@@ -57,7 +57,12 @@ class Candidate(Protocol):
     tier: str
 
     def call(
-        self, method: str, *, arrays: Arrays | None = None, options: Mapping[str, Any] | None = None, time_limit_s: float
+        self,
+        method: str,
+        *,
+        arrays: Arrays | None = None,
+        options: Mapping[str, Any] | None = None,
+        time_limit_s: float,
     ) -> Arrays:
         """Run one method: arrays positionally, in order, options as keywords.
 

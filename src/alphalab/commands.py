@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from attrs import field, frozen
 
@@ -88,10 +88,8 @@ class Sandboxed(Protocol):
 class Launcher(Protocol):
     """A sandbox as the layers beside it see it."""
 
-    @property
-    def tier(self) -> str:
-        """Name recorded with every score, e.g. `bubblewrap`."""
-        ...
+    tier: ClassVar[str]
+    """Name recorded with every score, e.g. `bubblewrap`."""
 
     def launch(self, command: Command, *, stdin: Any = None, stdout: Any = None, stderr: Any = None) -> Sandboxed:
         """Start a command whose pipes the caller reads and writes."""

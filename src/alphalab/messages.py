@@ -14,16 +14,12 @@ Role = Literal["user", "assistant"]
 StopReason = Literal["end_turn", "tool_use", "max_tokens", "refusal", "stop_sequence", "other"]
 
 
-def _extra() -> Any:
-    return field(factory=dict[str, Any])
-
-
 @frozen(kw_only=True)
 class TextBlock:
     """Plain text."""
 
     text: str
-    extra: dict[str, Any] = _extra()
+    extra: dict[str, Any] = field(factory=dict[str, Any])
 
 
 @frozen(kw_only=True)
@@ -37,7 +33,7 @@ class ImageBlock:
     """Pixels."""
     height: int
     """Pixels."""
-    extra: dict[str, Any] = _extra()
+    extra: dict[str, Any] = field(factory=dict[str, Any])
 
 
 @frozen(kw_only=True)
@@ -47,7 +43,7 @@ class ThinkingBlock:
     text: str
     signature: str | None = None
     """Opaque proof that the provider wrote it, when it gives one."""
-    extra: dict[str, Any] = _extra()
+    extra: dict[str, Any] = field(factory=dict[str, Any])
 
 
 @frozen(kw_only=True)
@@ -58,7 +54,7 @@ class ToolUseBlock:
     name: str
     input: dict[str, Any]
     """Arguments as the model wrote them; checked by the tool, not here."""
-    extra: dict[str, Any] = _extra()
+    extra: dict[str, Any] = field(factory=dict[str, Any])
 
 
 @frozen(kw_only=True)
@@ -68,7 +64,7 @@ class ToolResultBlock:
     tool_use_id: str
     content: tuple[TextBlock | ImageBlock, ...] = field(converter=tuple)
     is_error: bool = False
-    extra: dict[str, Any] = _extra()
+    extra: dict[str, Any] = field(factory=dict[str, Any])
 
     @property
     def text(self) -> str:

@@ -113,9 +113,13 @@ async def run_spec(spec: ScoreSpec) -> Outcome:
     return await score_submission(scorer, submission, split=spec.split, seed=spec.seed)
 
 
+def _leave(_number: int, _frame: object) -> None:
+    sys.exit(128 + signal.SIGTERM)
+
+
 def main(path: str) -> int:
     """Run one scoring job; the exit code says whether an outcome was written, not whether it is good."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, _leave)
     spec: ScoreSpec = loads(Path(path).read_text(), ScoreSpec, subject=path)
     outcome = asyncio.run(run_spec(spec))
     write_atomic(Path(spec.outcome), dumps(outcome, Outcome, indent=2))

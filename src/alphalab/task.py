@@ -9,7 +9,7 @@ from attrs import field, frozen
 from alphalab.errors import ConfigError
 
 
-def _text(_instance: object, attribute: object, value: str) -> None:
+def _text(_instance: object, _attribute: object, value: str) -> None:
     if not value.strip():
         raise ConfigError("the task's objective is empty; say in a sentence what should improve and in which direction")
 

@@ -106,7 +106,12 @@ class DomainAdapter:
             shutil.copyfile(self.folder / name, target / name)
         for extra in ("recipes", "baselines", "canaries", "attacks", "tests"):
             if (self.folder / extra).is_dir():
-                shutil.copytree(self.folder / extra, target / extra, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(
+                    self.folder / extra,
+                    target / extra,
+                    dirs_exist_ok=True,
+                    ignore=shutil.ignore_patterns("__pycache__"),
+                )
         return target
 
     def attach(self, workspace: Workspace, host: CandidateHost, *, trace: Path | None = None) -> Self:
@@ -137,6 +142,7 @@ class DomainAdapter:
         Raises:
             ConfigError: The data cannot be used; says why and what would help.
         """
+        _ = task, workspace
         raise AdapterError(f"adapter {self.manifest.name!r} has no prepare(); subclass DomainAdapter and add it")
 
     def protocol(self) -> dict[str, Any]:
@@ -148,12 +154,15 @@ class DomainAdapter:
 
     async def score(self, submission: Path, *, split: str, seed: int) -> Outcome:
         """Score one submission folder; the candidate runs in a child process of `host`."""
+        _ = submission, split, seed
         raise AdapterError(f"adapter {self.manifest.name!r} has no score(); subclass DomainAdapter and add it")
 
     def inspect_submission(self, submission: Path) -> tuple[Finding, ...]:
         """Look at a submission without running it; a blocking finding rejects it."""
         missing = [name for name in self.manifest.submission.required if not (submission / name).is_file()]
-        return tuple(Finding(severity="blocking", message=f"required file {name!r} is missing", file=name) for name in missing)
+        return tuple(
+            Finding(severity="blocking", message=f"required file {name!r} is missing", file=name) for name in missing
+        )
 
     def recipes(self) -> tuple[Recipe, ...]:
         """Approaches that ship with the adapter."""

@@ -54,7 +54,7 @@ class Option:
             return f"option {name}={value!r} must be {self.kind}"
         if self.choices and value not in self.choices:
             return f"option {name}={value!r} must be one of {', '.join(self.choices)}"
-        if self.low is not None and value < self.low or self.high is not None and value > self.high:
+        if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
             return f"option {name}={value!r} must lie between {self.low} and {self.high}"
         return None
 
@@ -92,7 +92,7 @@ class Parameter:
 class Remedy:
     """How to repair a submission of a recipe after a failure of some kind."""
 
-    when: tuple[FailureKind, ...] = field(converter=tuple)
+    when: tuple[FailureKind, ...] = field(converter=tuple[FailureKind, ...])
     set: dict[str, Any] = field(factory=dict[str, Any])
     """Parameters to set."""
     scale: dict[str, float] = field(factory=dict[str, float])
@@ -141,7 +141,10 @@ class Canary:
 
 @frozen(kw_only=True)
 class Attack:
-    """A submission that tries to score without solving the task; it must be rejected or score no better than the floor."""
+    """A submission that tries to score without solving the task.
+
+    It must be rejected or score no better than the floor.
+    """
 
     name: str
     folder: str

@@ -18,7 +18,17 @@ PROMPT_NAMES = (
     "fixer",
     "reporter",
 )
-PLACEHOLDERS = ("objective", "metric", "goal", "unit", "contract", "required_files", "time_limit", "memory_gib", "experiment")
+PLACEHOLDERS = (
+    "objective",
+    "metric",
+    "goal",
+    "unit",
+    "contract",
+    "required_files",
+    "time_limit",
+    "memory_gib",
+    "experiment",
+)
 """Everything a prompt may refer to; `experiment` is empty for roles that are not about one."""
 
 
@@ -31,7 +41,9 @@ def check_prompt(name: str, text: str) -> tuple[str, ...]:
         return (f"prompts/{name}.md holds a '$' that is not a placeholder; write '$$' for a dollar sign",)
     unknown = sorted(set(template.get_identifiers()) - set(PLACEHOLDERS))
     if unknown:
-        return (f"prompts/{name}.md uses unknown placeholder(s) {', '.join(unknown)}; known: {', '.join(PLACEHOLDERS)}",)
+        return (
+            f"prompts/{name}.md uses unknown placeholder(s) {', '.join(unknown)}; known: {', '.join(PLACEHOLDERS)}",
+        )
     return ()
 
 
@@ -44,4 +56,6 @@ def render_prompt(text: str, values: Mapping[str, str]) -> str:
     try:
         return Template(text).substitute(values)
     except (KeyError, ValueError) as error:
-        raise AdapterError(f"a prompt cannot be rendered: {error}; known placeholders: {', '.join(PLACEHOLDERS)}") from error
+        raise AdapterError(
+            f"a prompt cannot be rendered: {error}; known placeholders: {', '.join(PLACEHOLDERS)}"
+        ) from error

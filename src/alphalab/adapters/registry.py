@@ -38,7 +38,9 @@ def load_adapter(
     folder = Path(source).expanduser()
     if (folder / MANIFEST).is_file():
         return (kind or _class_for(folder)).from_folder(folder, options=options)
-    raise AdapterError(f"unknown adapter {str(source)!r}; built in: {', '.join(BUILT_IN)}; or pass a folder that holds {MANIFEST}")
+    raise AdapterError(
+        f"unknown adapter {str(source)!r}; built in: {', '.join(BUILT_IN)}; or pass a folder that holds {MANIFEST}"
+    )
 
 
 def built_in(name: str) -> type[DomainAdapter]:

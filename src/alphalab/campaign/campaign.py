@@ -19,9 +19,9 @@ from alphalab.campaign.config import CampaignConfig, make_executor, read_config
 from alphalab.campaign.opening import ready, running
 from alphalab.campaign.result import CampaignResult, result_of, status_of
 from alphalab.errors import AlphaLabError, ConfigError, NotFound
-from alphalab.events import EventBus, Recorded, Sink, Steered
+from alphalab.events import Recorded, Sink, Steered
 from alphalab.executors import Executor
-from alphalab.experiments import BASELINE_PREFIX, Experiment, ExperimentState, Leaderboard, Store, rank
+from alphalab.experiments import BASELINE_PREFIX, Experiment, ExperimentState, Leaderboard, Store, UsageKey, rank
 from alphalab.messages import Usage
 from alphalab.models import Model
 from alphalab.phases import Session
@@ -80,7 +80,9 @@ class Campaign:
     # -- making ------------------------------------------------------------------------------------------------------
 
     @classmethod
-    def from_config(cls, config: CampaignConfig | str | Path, *, workspace: str | Path | None = None, **changes: Any) -> Self:
+    def from_config(
+        cls, config: CampaignConfig | str | Path, *, workspace: str | Path | None = None, **changes: Any
+    ) -> Self:
         """A campaign from a TOML file or a configuration that was read from one.
 
         Args:
@@ -228,7 +230,7 @@ class Campaign:
         """The best experiments and the baselines among them."""
         with self.reading() as store:
             baselines = tuple(score for score in store.scores(split=split) if score.subject.startswith(BASELINE_PREFIX))
-            sealed = store.get("evaluation") or {}
+            sealed: dict[str, Any] = store.get("evaluation") or {}
             floor = float(sealed.get("noise_floor", 0.0))
             metric = self.loaded_adapter().manifest.metric
             return rank(store.experiments(), baselines, metric, split=split, n=n, noise_floor=floor)
@@ -239,10 +241,10 @@ class Campaign:
         with self.reading() as store:
             return Playbook.replay(store.events(kinds=("lesson_changed",)))
 
-    def usage(self, by: str | None = None) -> Usage | dict[str, Usage]:
+    def usage(self, by: UsageKey | None = None) -> Usage | dict[str, Usage]:
         """What models consumed, in all or by `role`, `model`, `experiment` or `phase`."""
         with self.reading() as store:
-            return store.usage(by)  # pyright: ignore[reportArgumentType, reportCallIssue]
+            return store.usage(by) if by is not None else store.usage()
 
     def events(self, *, since: int = 0, follow: bool = False) -> tuple[Recorded, ...] | AsyncIterator[Recorded]:
         """Events on record with a larger number than `since`.

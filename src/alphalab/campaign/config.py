@@ -63,7 +63,8 @@ def check_models(models: Any) -> list[str]:
     return [
         f"models.{role}={value!r} must be a name or a list of names"
         for role, value in table.items()
-        if not isinstance(value, str) and not (isinstance(value, list) and value and all(isinstance(item, str) for item in cast("list[Any]", value)))
+        if not isinstance(value, str)
+        and not (isinstance(value, list) and value and all(isinstance(item, str) for item in cast("list[Any]", value)))
     ]
 
 

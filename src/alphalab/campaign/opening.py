@@ -58,7 +58,10 @@ def ready(campaign: Campaign) -> Prepared:
     problems += [*config.check(), *_role_problems(campaign), *_workspace_problems(space, config)]
     problems += adapter.check_task(campaign.task)
     if not adapter.recipes() and _offline(models):
-        problems.append(f"adapter {adapter.manifest.name!r} ships no recipes, so the offline researcher has nothing to work from; name a language model")
+        problems.append(
+            f"adapter {adapter.manifest.name!r} ships no recipes, so the offline researcher has nothing to work from; "
+            "name a language model"
+        )
     if problems:
         raise ConfigError.of("campaign", problems)
     sandbox = get_sandbox(campaign.sandbox, allow_fallback=_offline(models))
@@ -110,7 +113,9 @@ def _models(campaign: Campaign) -> tuple[dict[str, tuple[Model, ...]], list[str]
     for role, source in given.items():
         sources = [source] if isinstance(source, str | Model) else list(source)
         try:
-            made[role] = tuple(OfflineModel(seed=campaign.seed) if item == "offline" else get_model(item) for item in sources)
+            made[role] = tuple(
+                OfflineModel(seed=campaign.seed) if item == "offline" else get_model(item) for item in sources
+            )
         except ConfigError as error:
             problems += [f"models, {role}: {problem}" for problem in error.problems]
     unknown = sorted(set(made) - {*ROLES, "default"})
@@ -132,21 +137,27 @@ def _role_problems(campaign: Campaign) -> list[str]:
 def _workspace_problems(space: Workspace, config: CampaignConfig) -> list[str]:
     if not space.root.exists():
         parent = next(path for path in space.root.parents if path.exists())
-        return [] if os.access(parent, os.W_OK) else [f"workspace {str(space.root)!r} cannot be made: {parent} is not writable"]
+        return (
+            []
+            if os.access(parent, os.W_OK)
+            else [f"workspace {str(space.root)!r} cannot be made: {parent} is not writable"]
+        )
     if not space.root.is_dir():
         return [f"workspace {str(space.root)!r} is a file; name a folder"]
     if not os.access(space.root, os.W_OK):
         return [f"workspace {str(space.root)!r} is not writable"]
     if not space.config.is_file():
         strange = [path.name for path in space.root.iterdir() if not path.name.startswith(".")]
-        return [f"workspace {str(space.root)!r} holds other files ({', '.join(sorted(strange)[:5])}) and no campaign; name an empty or new folder"] if strange else []
+        told = f"workspace {str(space.root)!r} holds other files ({', '.join(sorted(strange)[:5])}) and no campaign"
+        return [f"{told}; name an empty or new folder"] if strange else []
     return _differences(space, config)
 
 
 def _differences(space: Workspace, config: CampaignConfig) -> list[str]:
     there = read_config(space.config)
     return [
-        f"workspace {str(space.root)!r} belongs to another campaign: its {name} is {getattr(there, name)!r}, not {getattr(config, name)!r}; name a new folder"
+        f"workspace {str(space.root)!r} belongs to another campaign: its {name} is {getattr(there, name)!r}, "
+        f"not {getattr(config, name)!r}; name a new folder"
         for name in _SAME
         if getattr(there, name) != getattr(config, name)
     ]
@@ -205,8 +216,8 @@ def _announce(campaign: Campaign, prepared: Prepared, store: Store) -> None:
         store.append(
             Noticed(
                 level="warning",
-                message=f"commands run at the {prepared.sandbox.tier!r} tier: the environment is scrubbed and resources are "
-                "limited, but nothing is isolated; install bubblewrap for real isolation",
+                message=f"commands run at the {prepared.sandbox.tier!r} tier: their environment is scrubbed and their "
+                "resources are limited, but nothing is isolated; install bubblewrap for real isolation",
             )
         )
 

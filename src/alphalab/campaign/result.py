@@ -41,14 +41,15 @@ class CampaignResult:
         return f"{best}; stopped: {self.stop_reason or 'not yet'}\n\n{self.leaderboard}"
 
     def _repr_html_(self) -> str:
-        return self.leaderboard._repr_html_()  # noqa: SLF001 - the notebook protocol's own name
+        return self.leaderboard.to_html()
 
 
 def result_of(campaign: Campaign) -> CampaignResult:
     """Read a campaign's product from its record."""
     leaderboard = campaign.leaderboard()
     with campaign.reading() as store:
-        finalists = [store.experiment(name) for name in store.get("finalists") or []]
+        names: list[str] = store.get("finalists") or []
+        finalists = [store.experiment(name) for name in names]
         stopped = store.events(kinds=("campaign_stopped",))
         usage = store.usage()
     assert isinstance(usage, Usage)

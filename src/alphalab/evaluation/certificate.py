@@ -73,8 +73,16 @@ class Certificate:
     @property
     def problems(self) -> tuple[str, ...]:
         """Why it must not be sealed; empty when it may."""
-        found = [f"canary {canary.name!r}: expected {canary.expect}, got {tell(canary.outcome)}" for canary in self.canaries if not canary.passed]
-        found += [f"attack {attack.name!r} succeeded: {tell(attack.outcome)} {', '.join(attack.changed)}" for attack in self.attacks if attack.verdict == "succeeded"]
+        found = [
+            f"canary {canary.name!r}: expected {canary.expect}, got {tell(canary.outcome)}"
+            for canary in self.canaries
+            if not canary.passed
+        ]
+        found += [
+            f"attack {attack.name!r} succeeded: {tell(attack.outcome)} {', '.join(attack.changed)}"
+            for attack in self.attacks
+            if attack.verdict == "succeeded"
+        ]
         found += [] if self.tests.get("passed") else [f"the evaluation's tests fail: {self.tests.get('summary', '')}"]
         return tuple(found)
 

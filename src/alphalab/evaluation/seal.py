@@ -70,7 +70,9 @@ def read_seal(workspace: Workspace) -> Seal:
     """
     path = _path(workspace)
     if not path.is_file():
-        raise EvaluationUnsealed(f"{path} is missing: this evaluation has not been sealed; run the evaluate phase first")
+        raise EvaluationUnsealed(
+            f"{path} is missing: this evaluation has not been sealed; run the evaluate phase first"
+        )
     return loads(path.read_text(), Seal, subject=str(path))
 
 

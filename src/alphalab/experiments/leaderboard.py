@@ -90,8 +90,12 @@ class Leaderboard:
         names = [column.name for column in fields(Row)]
         return pd.DataFrame([asdict(row) for row in self.rows], columns=names)
 
-    def _repr_html_(self) -> str:
+    def to_html(self) -> str:
+        """A table for a page or a notebook; no script, escaped."""
         return tables.html_table(*self._table(), faint=[row.baseline for row in self.rows])
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
 
     def __str__(self) -> str:
         return tables.plain(*self._table())

@@ -7,4 +7,16 @@ from alphalab.phases.explore import explore
 from alphalab.phases.session import PREPARING, Session
 from alphalab.phases.spending import active_time
 
-__all__ = ["PREPARING", "Dispatcher", "JobWatcher", "Rules", "Session", "active_time", "adapt", "adopt", "confirm", "evaluate", "explore"]
+__all__ = [
+    "PREPARING",
+    "Dispatcher",
+    "JobWatcher",
+    "Rules",
+    "Session",
+    "active_time",
+    "adapt",
+    "adopt",
+    "confirm",
+    "evaluate",
+    "explore",
+]

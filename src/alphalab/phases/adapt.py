@@ -14,7 +14,7 @@ from alphalab.roles import CampaignContext, Customiser
 _PROMPT = """\
 Objective: {objective}
 
-The adapter {name!r} is in `adapter/`, the data are prepared in `data/`. Adapt the words of the adapter to this data set.
+The adapter {name!r} is in `adapter/`, the data are prepared in `data/`. Adapt the adapter's words to this data set.
 """
 
 
@@ -51,6 +51,7 @@ def adopt(campaign: CampaignContext) -> None:
     copy = load_adapter(campaign.workspace.adapter, options=original.options, kind=type(original))
     if copy.manifest != original.manifest:
         raise EvaluationUnsealed(
-            f"{campaign.workspace.adapter / 'manifest.toml'} differs from the adapter's own; metric, splits and layout are not for agents to change"
+            f"{campaign.workspace.adapter / 'manifest.toml'} differs from the adapter's own; metric, splits and layout "
+            "are not for agents to change"
         )
     campaign.adapter = copy.attach(campaign.workspace, original.host) if original.host else copy

@@ -16,14 +16,30 @@ from alphalab.workspace import write_atomic
 
 MAX_ROUNDS = 5
 
-_BUILD = "Objective: {objective}\n\nWrite the evaluation package into `evaluation/`: `evaluation.json` must say exactly what the trusted scorer does.{complaints}"
-_REVIEW = "Objective: {objective}\n\nAudit the evaluation in `evaluation/` and the scorer behind it for leakage, lookahead and metric errors."
-_TEST = "Objective: {objective}\n\nWrite `evaluation/tests/test_*.py` (unittest) for the evaluation in `evaluation/`. The harness runs them itself."
-_ATTACK = "Objective: {objective}\n\nTry to score without solving the task."
+_BUILD = """\
+Objective: {objective}
+
+Write the evaluation package into `evaluation/`: `evaluation.json` must say exactly what the scorer does.{complaints}
+"""
+_REVIEW = """\
+Objective: {objective}
+
+Audit the evaluation in `evaluation/` and the scorer behind it for leakage, lookahead and metric errors.
+"""
+_TEST = """\
+Objective: {objective}
+
+Write `evaluation/tests/test_*.py` (unittest) for the evaluation in `evaluation/`. The harness runs them itself.
+"""
+_ATTACK = """\
+Objective: {objective}
+
+Try to score without solving the task.
+"""
 
 
 async def evaluate(campaign: CampaignContext) -> str:
-    """Go through rounds until there is no blocking finding, the tests pass, no attack succeeds, and every canary behaves.
+    """Go through rounds until nothing blocks: no finding, no failing test, no attack, no canary that misbehaves.
 
     Returns:
         One sentence on what was certified.
@@ -41,11 +57,17 @@ async def evaluate(campaign: CampaignContext) -> str:
         blocking = [finding.message for finding in findings if finding.severity == "blocking"]
         complaints = (*package_problems(campaign), *blocking, *certificate.problems)
         succeeded = sum(attack.verdict == "succeeded" for attack in certificate.attacks)
-        campaign.emit(EvaluationRound(round=number, blocking=len(blocking), tests_passed=bool(tests["passed"]), attacks_succeeded=succeeded))
+        campaign.emit(
+            EvaluationRound(
+                round=number, blocking=len(blocking), tests_passed=bool(tests["passed"]), attacks_succeeded=succeeded
+            )
+        )
         if not complaints:
             return _seal(campaign, certificate, trials)
     listed = "".join(f"\n  - {line}" for line in complaints)
-    raise EvaluationUnsealed(f"after {MAX_ROUNDS} rounds the evaluation still has problems, so no experiment is run:{listed}")
+    raise EvaluationUnsealed(
+        f"after {MAX_ROUNDS} rounds the evaluation still has problems, so no experiment is run:{listed}"
+    )
 
 
 async def _build_and_review(campaign: CampaignContext, complaints: tuple[str, ...]) -> tuple[Finding, ...]:
@@ -68,8 +90,10 @@ async def _test(campaign: CampaignContext) -> dict[str, object]:
     """Have tests written where there are none, and run them: in the sandbox, by the harness, not by the Tester."""
     tests = campaign.workspace.evaluation / "tests"
     if not list(tests.glob("test_*.py")):
-        await campaign.roles[Tester.role_name].for_campaign(campaign).run(
-            _TEST.format(objective=campaign.task.objective), task=campaign.task
+        await (
+            campaign.roles[Tester.role_name]
+            .for_campaign(campaign)
+            .run(_TEST.format(objective=campaign.task.objective), task=campaign.task)
         )
     space = campaign.workspace
     command = Command(

@@ -10,8 +10,8 @@ Objective: {objective}
 
 The visible part of the data is in `data/` (start with `data/facts.json`). Work in `exploration/`: keep `plan.md` as a
 checklist and tick items as you answer them, write scripts to `scripts/`, plots to `plots/` (look at each with
-`view_image`), a note after each finding to `notes/`. End with `report.md` for people and `learnings.md` for later roles.
-If `plan.md` is already there, an earlier run was interrupted: go on from it. {suggestion}
+`view_image`), a note after each finding to `notes/`. End with `report.md` for people and `learnings.md` for later
+roles. If `plan.md` is already there, an earlier run was interrupted: go on from it. {suggestion}
 """
 
 
@@ -24,7 +24,9 @@ async def explore(campaign: CampaignContext) -> str:
     scripts = sorted((campaign.workspace.recipes / "explore").glob("*.py"))
     suggestion = f"`adapter/recipes/explore/` holds {len(scripts)} scripts to start from." if scripts else ""
     role = campaign.roles[Explorer.role_name].for_campaign(campaign)
-    result = await role.run(_PROMPT.format(objective=campaign.task.objective, suggestion=suggestion), task=campaign.task)
+    result = await role.run(
+        _PROMPT.format(objective=campaign.task.objective, suggestion=suggestion), task=campaign.task
+    )
     problems = exploration_problems(campaign.workspace.exploration)
     if problems:
         raise AlphaLabError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 from attrs import define, field
 
@@ -61,7 +62,9 @@ class Session:
     def cancel(self, experiment_id: str) -> None:
         """Take an experiment off the board; its job ends."""
         if self.dispatcher is None:
-            raise AlphaLabError(f"{experiment_id} cannot be cancelled in phase {self.campaign.phase!r}: the board is not running")
+            raise AlphaLabError(
+                f"{experiment_id} cannot be cancelled in phase {self.campaign.phase!r}: the board is not running"
+            )
         self.dispatcher.cancel(experiment_id)
 
     async def _once(self, name: str, phase: Phase) -> None:
@@ -130,7 +133,7 @@ class Session:
 
     async def _rules(self) -> Rules:
         capacity = await self.executor.capacity()
-        sealed = self.campaign.store.get("evaluation") or {}
+        sealed: dict[str, Any] = self.campaign.store.get("evaluation") or {}
         return Rules(
             metric=self.campaign.metric,
             limit=self.campaign.budget.experiments,
@@ -155,7 +158,9 @@ class Session:
         timer = None
         if budget.wall_time is not None:
             left = budget.wall_time - active_time(campaign.store, campaign.clock.now())
-            timer = asyncio.get_running_loop().call_later(max(left, timedelta(0)).total_seconds(), dispatcher.stop, "budget")
+            timer = asyncio.get_running_loop().call_later(
+                max(left, timedelta(0)).total_seconds(), dispatcher.stop, "budget"
+            )
 
         def end() -> None:
             if bus is not None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from attrs import define, field
 
-from alphalab._ids import digest
+from alphalab._ids import digest, file_digest
 from alphalab._serde import dump, load
 from alphalab.adapters import Baseline, Canary
 from alphalab.errors import EvaluationUnsealed
@@ -47,7 +47,11 @@ class Trials:
         campaign = self.campaign
         await self._measure_baselines()
         noise, canaries = await asyncio.gather(self._noise(), self._canaries())
-        attacks = [await self.attack_folder(attack.name, campaign.workspace.adapter / attack.folder) for attack in campaign.adapter.attacks() if attack.quick]
+        attacks = [
+            await self.attack_folder(attack.name, campaign.workspace.adapter / attack.folder)
+            for attack in campaign.adapter.attacks()
+            if attack.quick
+        ]
         extra = [path for path in sorted((campaign.workspace.evaluation / "attacks").glob("*")) if path.is_dir()]
         known = {attack.name for attack in attacks}
         attacks += [await self.attack_folder(path.name, path) for path in extra if path.name not in known]
@@ -81,32 +85,39 @@ class Trials:
         after = self._protected()
         changed = tuple(sorted(path for path in {*before, *after} if before.get(path) != after.get(path)))
         verdict = judge_attack(outcome, metric=self.campaign.metric, floor=self._value("floor"), changed=changed)
-        result = AttackResult(name=name, verdict=verdict, outcome=outcome, seconds=time.monotonic() - started, changed=changed)
+        result = AttackResult(
+            name=name, verdict=verdict, outcome=outcome, seconds=time.monotonic() - started, changed=changed
+        )
         self.campaign.store.put(key, dump(result))
         return result
 
     def _protected(self) -> dict[str, str]:
         space = self.campaign.workspace
-        found = {name: value for name, value in sealed_files(space).items()}
         results = sorted(space.experiments.glob("*/result.json"))
-        return found | {space.relative(path): submission_digest(path.parent) for path in results}
+        return sealed_files(space) | {space.relative(path): file_digest(path) for path in results}
 
     async def _measure_baselines(self) -> None:
         missing = [baseline for baseline in self.campaign.adapter.baselines() if baseline.name not in self.baselines]
-        outcomes = await asyncio.gather(*(self._recall(self.campaign.workspace.adapter / item.folder, 0) for item in missing))
+        outcomes = await asyncio.gather(
+            *(self._recall(self.campaign.workspace.adapter / item.folder, 0) for item in missing)
+        )
         self.baselines |= {item.name: outcome for item, outcome in zip(missing, outcomes, strict=True)}
 
     def _baseline(self, role: str) -> Baseline:
         found = [baseline for baseline in self.campaign.adapter.baselines() if baseline.role == role]
         if len(found) != 1:
-            raise EvaluationUnsealed(f"the adapter's catalogue must name one baseline with role {role!r}; it names {len(found)}")
+            raise EvaluationUnsealed(
+                f"the adapter's catalogue must name one baseline with role {role!r}; it names {len(found)}"
+            )
         return found[0]
 
     def _value(self, role: str) -> float:
         name = self._baseline(role).name
         outcome = self.baselines[name]
         if not isinstance(outcome, Measurement):
-            raise EvaluationUnsealed(f"baseline {name!r} ({role}) has no score ({tell(outcome)}); the evaluation cannot be certified without it")
+            raise EvaluationUnsealed(
+                f"baseline {name!r} ({role}) has no score ({tell(outcome)}); nothing can be certified without it"
+            )
         return outcome.value
 
     async def _noise(self) -> list[float]:

@@ -12,7 +12,19 @@ from alphalab.roles.worker import Analyst, Fixer, Implementer
 
 ROLES: dict[str, type[RoleAgent]] = {
     role.role_name: role
-    for role in (Customiser, Explorer, Builder, Critic, Tester, Hacker, Strategist, Implementer, Fixer, Analyst, Reporter)
+    for role in (
+        Customiser,
+        Explorer,
+        Builder,
+        Critic,
+        Tester,
+        Hacker,
+        Strategist,
+        Implementer,
+        Fixer,
+        Analyst,
+        Reporter,
+    )
 }
 """Every role by name, as a campaign uses them unless told otherwise."""
 

@@ -77,7 +77,16 @@ class RoleAgent(Agent):
         for folder in writable:
             folder.mkdir(parents=True, exist_ok=True)
         outputs = space.transcripts / "outputs" / label
-        readable = (space.adapter, space.data, space.exploration, space.evaluation, space.experiments, space.reports, space.playbook, outputs)
+        readable = (
+            space.adapter,
+            space.data,
+            space.exploration,
+            space.evaluation,
+            space.experiments,
+            space.reports,
+            space.playbook,
+            outputs,
+        )
         return ToolContext(
             workspace=space,
             cwd=space.root,

@@ -36,6 +36,7 @@ def board_view(campaign: CampaignContext, *, wanted: int = 0) -> dict[str, Any]:
 
 
 def _card(campaign: CampaignContext, experiment: Experiment) -> dict[str, Any]:
+    failures = campaign.failures(experiment.id)
     measurements = experiment.measurements("search")
     first: Measurement | None = measurements[0] if measurements else None
     return {
@@ -51,6 +52,6 @@ def _card(campaign: CampaignContext, experiment: Experiment) -> dict[str, Any]:
         "high": first.high if first else None,
         "seconds": first.seconds if first else None,
         "fixes": experiment.fixes,
-        "last_failure": experiment.failure.kind if experiment.failure else None,
+        "last_failure": failures[-1]["kind"] if failures else None,
         "message": experiment.failure.message if experiment.failure else None,
     }

@@ -174,7 +174,9 @@ def _changed(
 ) -> Playbook:
     try:
         if action == "add":
-            return playbook.add(kind=kind, text=text, evidence=evidence, confidence=confidence, scope=scope, author=author)
+            return playbook.add(
+                kind=kind, text=text, evidence=evidence, confidence=confidence, scope=scope, author=author
+            )
         if action == "revise":
             return playbook.revise(lesson, text=text, evidence=evidence, confidence=confidence)
         return playbook.retire(lesson)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field
 
 from alphalab._clock import Clock, SystemClock
+from alphalab._serde import dump
 from alphalab.adapters import DomainAdapter
 from alphalab.budget import Budget, Limits
 from alphalab.commands import Launcher
 from alphalab.errors import ConfigError
 from alphalab.events import Event, LessonChanged
 from alphalab.experiments import Store
-from alphalab.measurement import Measurement, Metric
+from alphalab.measurement import Failure, Measurement, Metric
 from alphalab.models import Model
 from alphalab.playbook import Playbook
 from alphalab.resources import Resources
@@ -65,10 +66,10 @@ class CampaignContext:
 
     def model_for(self, role: str) -> Model:
         """The model whose turn it is for a role."""
-        models = self.models.get(role) or self.models.get("default") or ()
-        if not models:
+        models = self.models.get(role, self.models.get("default"))
+        if models is None:
             raise ConfigError(f"no model is set for role {role!r} and there is no 'default'; add one to models")
-        return models[self.count(f"turns/{role}") % len(models)] if len(models) > 1 else models[0]
+        return models[0] if len(models) == 1 else models[self.count(f"turns/{role}") % len(models)]
 
     def count(self, name: str) -> int:
         """Value of a counter that survives restarts; starts at 0 and grows by one with each call."""
@@ -80,6 +81,14 @@ class CampaignContext:
         """Parameters an experiment runs with: the proposed ones, or those a repair recorded."""
         recorded = self.store.get(f"parameters/{experiment_id}")
         return recorded if recorded is not None else self.store.experiment(experiment_id).proposal.parameters
+
+    def remember_failure(self, experiment_id: str, failure: Failure) -> None:
+        """Keep a failure beyond its repair, so that it can still be learned from."""
+        self.store.put(f"failures/{experiment_id}", [*self.failures(experiment_id), dump(failure)])
+
+    def failures(self, experiment_id: str) -> list[dict[str, Any]]:
+        """Every failure of an experiment's attempts, oldest first, as JSON."""
+        return self.store.get(f"failures/{experiment_id}") or []
 
     def baseline(self, role: str, split: str = "search") -> tuple[str, Measurement] | None:
         """Name and score of the baseline that plays a role (`floor`, `reference`), once scored."""

@@ -19,8 +19,8 @@ You adapt a ready-made research adapter to one data set. Its 11 files are in `ad
 in `data/facts.json`, the visible part of the data beside it. Bring `adapter/domain_knowledge.md` up to date: every role
 of the campaign reads it. Add what the facts say about this data set (size, units, seasonality, gaps, what a naive
 forecast scores), correct what does not hold for it, and sharpen the prompts in `adapter/prompts/` where the data call
-for it. Do not change `adapter/manifest.toml`: metric, splits and layout are fixed. Every number you write must come from
-the data. The files are validated when you finish; you are told of every problem.
+for it. Do not change `adapter/manifest.toml`: metric, splits and layout are fixed. Every number you write must come
+from the data. The files are validated when you finish; you are told of every problem.
 """
 
 
@@ -55,5 +55,8 @@ class Customiser(RoleAgent):
             changed = DomainAdapter.from_folder(self.campaign.workspace.adapter, options=adapter.options)
         except AdapterError as error:
             return error.problems
-        same = changed.manifest.metric == adapter.manifest.metric and changed.manifest.submission == adapter.manifest.submission
+        same = (
+            changed.manifest.metric == adapter.manifest.metric
+            and changed.manifest.submission == adapter.manifest.submission
+        )
         return () if same else ("manifest.toml: metric and submission layout must stay as they were",)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypedDict
+from typing import Any, ClassVar, Literal, NotRequired, TypedDict
 
 from attrs import define, field
-from typing_extensions import NotRequired
 
 from alphalab._serde import dump
 from alphalab.agents import Continue, Next, Turn
@@ -60,7 +59,9 @@ class Builder(_Evaluator):
         if turn.finishes:
             problems = package_problems(self.campaign)
             if problems:
-                return Continue("evaluation/evaluation.json is not right yet:\n" + "\n".join(f"- {line}" for line in problems))
+                return Continue(
+                    "evaluation/evaluation.json is not right yet:\n" + "\n".join(f"- {line}" for line in problems)
+                )
         return await super().review_turn(turn)
 
 

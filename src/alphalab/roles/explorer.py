@@ -12,6 +12,7 @@ from alphalab.roles.base import RoleAgent
 from alphalab.roles.context import CampaignContext
 
 MIN_PLOTS = 5
+_PRODUCTS = ("report.md", "learnings.md")
 LEARNINGS_LIMIT = 20_000
 """Characters of learnings.md: it is read by every later role."""
 
@@ -34,7 +35,9 @@ class Explorer(RoleAgent):
         if turn.finishes:
             problems = exploration_problems(self.campaign.workspace.exploration)
             if problems:
-                return Continue("The exploration is not complete:\n" + "\n".join(f"- {problem}" for problem in problems))
+                return Continue(
+                    "The exploration is not complete:\n" + "\n".join(f"- {problem}" for problem in problems)
+                )
         return await super().review_turn(turn)
 
 
@@ -45,12 +48,15 @@ def exploration_problems(folder: Path) -> tuple[str, ...]:
     if not plan.is_file():
         problems.append("plan.md is missing; keep a checklist of questions in it")
     elif "- [ ]" in plan.read_text():
-        problems.append("plan.md has items that are not ticked; answer them or tick them with the reason for leaving them")
+        problems.append(
+            "plan.md has items that are not ticked; answer them or tick them with the reason for leaving them"
+        )
     if len(list((folder / "plots").glob("*.png"))) < MIN_PLOTS:
         problems.append(f"plots/ holds fewer than {MIN_PLOTS} PNG plots")
-    for name in ("report.md", "learnings.md"):
-        if not (folder / name).is_file() or not (folder / name).read_text().strip():
-            problems.append(f"{name} is missing or empty")
-    if (folder / "learnings.md").is_file() and len((folder / "learnings.md").read_text()) > LEARNINGS_LIMIT:
-        problems.append(f"learnings.md is longer than {LEARNINGS_LIMIT} characters; every later role reads it, so keep what matters")
+    written = {name: (folder / name).read_text().strip() for name in _PRODUCTS if (folder / name).is_file()}
+    problems += [f"{name} is missing or empty" for name in _PRODUCTS if not written.get(name)]
+    if len(written.get("learnings.md", "")) > LEARNINGS_LIMIT:
+        problems.append(
+            f"learnings.md is longer than {LEARNINGS_LIMIT} characters; every later role reads it, so keep what matters"
+        )
     return tuple(problems)

@@ -10,18 +10,19 @@ from alphalab.models.offline.script import Scene, Script, call
 
 _SECTION = "## Measured on this data"
 _EXPLORE = "adapter/recipes/explore"
+_KNOWLEDGE = "adapter/domain_knowledge.md"
 
 
 def customise(_scene: Scene) -> Script:
     """Add the measured facts of the data to the domain knowledge."""
-    knowledge = (yield from call("shell", command="cat adapter/domain_knowledge.md")).text
+    knowledge = (yield from call("shell", command=f"cat {_KNOWLEDGE}")).text
     facts = (yield from call("shell", command="cat data/facts.json")).text
     if _SECTION in knowledge:
         return "The domain knowledge already holds the facts of this data."
     lines = [f"- {name.replace('_', ' ')}: {_plain(value)}" for name, value in _leaves(_json_in(facts))]
     section = "\n".join(["", _SECTION, "", "Computed from the train split.", "", *lines, ""])
-    append = "cat adapter/domain_knowledge.md - > adapter/.knowledge <<'END'\n{}\nEND\nmv adapter/.knowledge adapter/domain_knowledge.md"
-    yield from call("shell", command=append.format(section))
+    append = f"cat {_KNOWLEDGE} - > adapter/.knowledge <<'END'\n{section}\nEND\nmv adapter/.knowledge {_KNOWLEDGE}"
+    yield from call("shell", command=append)
     return f"Added {len(lines)} measured facts to the domain knowledge."
 
 
@@ -56,8 +57,10 @@ def _write_plan(names: list[str]) -> Script:
 
 def _investigate(name: str) -> Script:
     script = f"exploration/scripts/{name}.py"
-    command = f"mkdir -p exploration/scripts exploration/plots && cp {_EXPLORE}/{name}.py {script} && python {script} --data data --out exploration"
-    result = yield from call("shell", command=command)
+    yield from call(
+        "shell", command=f"mkdir -p exploration/scripts exploration/plots && cp {_EXPLORE}/{name}.py {script}"
+    )
+    result = yield from call("shell", command=f"python {script} --data data --out exploration")
     finding: dict[str, Any] = _json_in(result.text) or {
         "title": name,
         "finding": f"The script gave no result: {result.text[-300:]}",
@@ -75,8 +78,12 @@ def _investigate(name: str) -> Script:
 
 
 def _note(name: str, finding: dict[str, Any]) -> str:
-    numbers = "\n".join(f"- {key.replace('_', ' ')}: {_plain(value)}" for key, value in _leaves(finding.get("numbers", {})))
-    return f"# {finding.get('title', name)}\n\n{finding.get('finding', '')}\n\n{numbers}\n\n{finding.get('advice', '')}\n"
+    numbers = "\n".join(
+        f"- {key.replace('_', ' ')}: {_plain(value)}" for key, value in _leaves(finding.get("numbers", {}))
+    )
+    return (
+        f"# {finding.get('title', name)}\n\n{finding.get('finding', '')}\n\n{numbers}\n\n{finding.get('advice', '')}\n"
+    )
 
 
 def _report(names: list[str], findings: list[dict[str, Any]]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from alphalab.errors import ModelUnavailable
 from alphalab.messages import Message, TextBlock, ToolUseBlock, Usage
 from alphalab.models.base import Capabilities, Model, ModelRequest, ModelResponse, OnDelta
@@ -49,7 +51,8 @@ class OfflineModel(Model):
         role = request.labels.get("role", "")
         if role not in SCRIPTS:
             raise ModelUnavailable(
-                f"the offline researcher has no rules for role {role!r}; it knows {', '.join(SCRIPTS)}. Name a language model for this role"
+                f"the offline researcher has no rules for role {role!r}; it knows {', '.join(SCRIPTS)}. "
+                "Name a language model for this role"
             )
         scene = Scene(role, request.labels.get("experiment", ""), self.seed, request.messages[0].text)
         wanted = next_call(SCRIPTS[role](scene), request)
@@ -61,7 +64,7 @@ class OfflineModel(Model):
             on_delta(say)
         return self._response(request, name, arguments, say)
 
-    def _response(self, request: ModelRequest, name: str, arguments: dict[str, object], say: str) -> ModelResponse:
+    def _response(self, request: ModelRequest, name: str, arguments: dict[str, Any], say: str) -> ModelResponse:
         number = sum(len(message.tool_uses) for message in request.messages)
         use = ToolUseBlock(id=f"call-{number}", name=name, input=arguments)
         blocks = (TextBlock(text=say), use) if say else (use,)

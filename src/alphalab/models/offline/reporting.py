@@ -10,7 +10,7 @@ from alphalab.models.offline.script import Scene, Script, call
 
 def report(scene: Scene) -> Script:
     """Write down where the campaign stands, from the board and the playbook."""
-    board = (yield from call("read_board")).json or {}
+    board: dict[str, Any] = (yield from call("read_board")).json or {}
     playbook = (yield from call("read_playbook")).text
     named = re.search(r"reports/[\w-]+\.md", scene.prompt)
     path = named.group() if named else "reports/milestone.md"
@@ -27,7 +27,8 @@ def _text(board: dict[str, Any], playbook: str) -> str:
         "",
         "Written by rule, by the offline researcher; no language model was involved.",
         "",
-        f"Metric: {metric['name']} ({metric['goal']}), {metric['unit']}. Reference {reference['name']}: {reference['value']:.5g}.",
+        f"Metric: {metric['name']} ({metric['goal']}), {metric['unit']}.",
+        f"Reference {reference['name']}: {reference['value']:.5g}.",
         "",
         "| rank | experiment | recipe | value |",
         "| --- | --- | --- | --- |",

@@ -65,8 +65,8 @@ class Scene:
 ScriptFactory = Callable[[Scene], Script]
 
 
-def call(name: str, **arguments: Any) -> Generator[Call, Reply, Reply]:
-    """Ask for one tool call: `reply = yield from call("read_board")`."""
+def call(name: str, /, **arguments: Any) -> Generator[Call, Reply, Reply]:
+    """One tool call and its reply, for `yield from` inside a script."""
     return (yield Call(name, arguments))
 
 

@@ -15,9 +15,10 @@ _TRIES = 40
 
 def propose(scene: Scene) -> Script:
     """Propose as many experiments as the board asks for."""
-    board = (yield from call("read_board")).json or {}
+    board: dict[str, Any] = (yield from call("read_board")).json or {}
     yield from call("read_playbook")
-    recipes = [entry for entry in ((yield from call("read_recipe", name="")).json or []) if not entry["missing"]]
+    listed: list[dict[str, Any]] = (yield from call("read_recipe", name="")).json or []
+    recipes = [entry for entry in listed if not entry["missing"]]
     if not recipes:
         return "The adapter ships no recipe that can run here; nothing to propose."
     accepted: list[str] = []
@@ -97,7 +98,11 @@ def _step(space: dict[str, Any], value: Any, rng: Random) -> Any:
 
 def _number(space: dict[str, Any], place: float) -> float:
     low, high = float(space["low"]), float(space["high"])
-    value = math.exp(math.log(low) + place * (math.log(high) - math.log(low))) if space["log"] else low + place * (high - low)
+    value = (
+        math.exp(math.log(low) + place * (math.log(high) - math.log(low)))
+        if space["log"]
+        else low + place * (high - low)
+    )
     return round(value) if space["kind"] == "int" else float(f"{value:.4g}")
 
 

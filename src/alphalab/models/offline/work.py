@@ -13,10 +13,13 @@ _PARAMETERS = re.compile(r"^PARAMETERS\b[^=]*=.*$", re.MULTILINE)
 
 def implement(scene: Scene) -> Script:
     """Write the proposed recipe with the proposed parameters as the submission."""
-    proposal = (yield from call("read_proposal")).json or {}
-    recipe = (yield from call("read_recipe", name=proposal.get("recipe") or "")).json
+    proposal: dict[str, Any] = (yield from call("read_proposal")).json or {}
+    recipe: dict[str, Any] | None = (yield from call("read_recipe", name=proposal.get("recipe") or "")).json
     if recipe is None:
-        yield from call("abandon", reason=f"no recipe is named {proposal.get('recipe')!r}; the offline researcher writes recipes only")
+        yield from call(
+            "abandon",
+            reason=f"no recipe is named {proposal.get('recipe')!r}; the offline researcher writes recipes only",
+        )
         return "Abandoned."
     yield from _write(scene, recipe, proposal["parameters"])
     return f"Implemented {recipe['name']} with {json.dumps(proposal['parameters'])}."
@@ -26,19 +29,23 @@ def _write(scene: Scene, recipe: dict[str, Any], parameters: dict[str, Any]) -> 
     source = _PARAMETERS.sub(lambda _match: f"PARAMETERS = {parameters!r}", recipe["source"], count=1)
     path = f"experiments/{scene.experiment}/submission/{recipe['entry']}"
     yield from call("write_file", path=path, content=source)
-    yield from call("shell", command=f"python -m py_compile {path} && rm -rf experiments/{scene.experiment}/submission/__pycache__")
+    yield from call(
+        "shell", command=f"python -m py_compile {path} && rm -rf experiments/{scene.experiment}/submission/__pycache__"
+    )
     return ""
 
 
 def fix(scene: Scene) -> Script:
     """Apply the recipe's remedy for this kind of failure, or give up."""
-    proposal = (yield from call("read_proposal")).json or {}
-    failure = (yield from call("read_failure")).json or {}
-    recipe = (yield from call("read_recipe", name=proposal.get("recipe") or "")).json or {}
+    proposal: dict[str, Any] = (yield from call("read_proposal")).json or {}
+    failure: dict[str, Any] = (yield from call("read_failure")).json or {}
+    recipe: dict[str, Any] = (yield from call("read_recipe", name=proposal.get("recipe") or "")).json or {}
     parameters = dict(failure.get("parameters") or proposal.get("parameters", {}))
     remedy = _remedy(recipe, str(failure.get("kind")), parameters)
     if remedy is None:
-        yield from call("abandon", reason=f"no rule repairs {failure.get('kind')!r}: {failure.get('message', '')[:200]}")
+        yield from call(
+            "abandon", reason=f"no rule repairs {failure.get('kind')!r}: {failure.get('message', '')[:200]}"
+        )
         return "Abandoned."
     changed, text = remedy
     yield from call("record_parameters", parameters=changed, reason=text)
@@ -50,7 +57,9 @@ def _remedy(recipe: dict[str, Any], kind: str, parameters: dict[str, Any]) -> tu
     for remedy in recipe.get("remedies", []):
         if kind not in remedy["when"]:
             continue
-        scaled = {name: _scaled(parameters[name], factor) for name, factor in remedy["scale"].items() if name in parameters}
+        scaled = {
+            name: _scaled(parameters[name], factor) for name, factor in remedy["scale"].items() if name in parameters
+        }
         changed = {**parameters, **scaled, **remedy["set"]}
         if changed != parameters:
             return changed, remedy["text"] or f"changed {', '.join(sorted({*scaled, *remedy['set']}))}"
@@ -63,7 +72,7 @@ def _scaled(value: float, factor: float) -> float:
 
 def analyse(scene: Scene) -> Script:
     """Set the score beside the reference, the leader and the nearest relative; keep what follows as a lesson."""
-    board = (yield from call("read_board")).json or {}
+    board: dict[str, Any] = (yield from call("read_board")).json or {}
     mine = next((card for card in board["experiments"] if card["id"] == scene.experiment), None)
     if mine is None or mine["value"] is None:
         return "Nothing to analyse: the board holds no score."
@@ -85,7 +94,8 @@ def _debrief(mine: dict[str, Any], board: dict[str, Any]) -> list[str]:
     others = [card for card in board["experiments"] if card["value"] is not None and card["id"] != mine["id"]]
     if others:
         best = min(others, key=lambda card: card["value"] if metric["goal"] == "minimize" else -card["value"])
-        lines.append(f"{_gain(mine['value'], best['value'], metric['goal']):+.1%} against the best other, {best['id']} ({best['value']:.5g}).")
+        gain = _gain(mine["value"], best["value"], metric["goal"])
+        lines.append(f"{gain:+.1%} against the best other, {best['id']} ({best['value']:.5g}).")
     if mine["fixes"]:
         lines.append(f"It ran after {mine['fixes']} repair(s).")
     return lines
@@ -108,7 +118,9 @@ def _differences(a: dict[str, Any], b: dict[str, Any]) -> dict[str, tuple[Any, A
 
 
 def _comparison(mine: dict[str, Any], relative: dict[str, Any], board: dict[str, Any]) -> str:
-    changes = ", ".join(f"{name} {_short(old)} → {_short(new)}" for name, (old, new) in _differences(mine, relative).items())
+    changes = ", ".join(
+        f"{name} {_short(old)} → {_short(new)}" for name, (old, new) in _differences(mine, relative).items()
+    )
     gain = _gain(mine["value"], relative["value"], board["metric"]["goal"])
     return f"Against {relative['id']} ({relative['value']:.5g}): {changes or 'the same parameters'}; {gain:+.1%}."
 
@@ -117,14 +129,19 @@ def _lesson(mine: dict[str, Any], relative: dict[str, Any] | None, board: dict[s
     reference = board["reference"]
     if relative is not None and 0 < len(_differences(mine, relative)) <= 3:
         text = f"{mine['recipe']}: {_comparison(mine, relative, board)}"
-        yield from call("update_playbook", action="add", kind="finding", text=text, evidence=[relative["id"], mine["id"]])
+        yield from call(
+            "update_playbook", action="add", kind="finding", text=text, evidence=[relative["id"], mine["id"]]
+        )
     elif relative is None and reference:
         gain = _gain(mine["value"], reference["value"], board["metric"]["goal"])
         kind = "finding" if gain > 0 else "do_not_attempt"
-        text = f"Family {mine['family']}: {mine['recipe']} scores {mine['value']:.5g}, {gain:+.1%} against {reference['name']}."
+        told = f"{mine['value']:.5g}, {gain:+.1%} against {reference['name']}"
+        text = f"Family {mine['family']}: {mine['recipe']} scores {told}."
         yield from call("update_playbook", action="add", kind=kind, text=text, evidence=[mine["id"]])
     if mine["fixes"] and mine["last_failure"]:
-        text = f"{mine['recipe']}: the parameters first proposed fail with {mine['last_failure']}; the repaired ones ran."
+        text = (
+            f"{mine['recipe']}: the parameters first proposed fail with {mine['last_failure']}; the repaired ones ran."
+        )
         yield from call("update_playbook", action="add", kind="do_not_attempt", text=text, evidence=[mine["id"]])
     return ""
 

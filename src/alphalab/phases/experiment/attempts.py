@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from attrs import define
 
 from alphalab.evaluation import verify_seal
-from alphalab.events import SplitOpened
 from alphalab.executors import Executor, JobState, JobStatus
 from alphalab.experiments import ExperimentState, Score, write_result
 from alphalab.measurement import Failure, Measurement, Outcome
@@ -36,9 +36,13 @@ class Attempts:
         """After a restart: work that was cut off goes back to where it can begin again."""
         for experiment in self.campaign.store.experiments(state=S.IMPLEMENTING):
             discard_submission(self.campaign, experiment.id)
-            self.campaign.store.move(experiment.id, S.IMPLEMENTING, S.PROPOSED, reason="the process ended while it was implemented")
+            self.campaign.store.move(
+                experiment.id, S.IMPLEMENTING, S.PROPOSED, reason="the process ended while it was implemented"
+            )
         for experiment in self.campaign.store.experiments(state=S.ANALYZING):
-            self.campaign.store.move(experiment.id, S.ANALYZING, S.SCORED, reason="the process ended while it was analysed")
+            self.campaign.store.move(
+                experiment.id, S.ANALYZING, S.SCORED, reason="the process ended while it was analysed"
+            )
 
     async def adopt(self) -> None:
         """After a restart: jobs that an earlier process started, or meant to start, are watched again."""
@@ -99,8 +103,15 @@ class Attempts:
     def _after_failure(self, experiment_id: str, failure: Failure) -> None:
         experiment = self.campaign.store.experiment(experiment_id)
         # Every fix and every requeue began one attempt more; a requeue out of `scoring` is counted nowhere else.
-        target = after_failure(failure, fixes=experiment.fixes, requeues=experiment.attempts - experiment.fixes - 1, max_fixes=self.max_fixes)
-        self.campaign.store.move(experiment_id, S.SCORING, S(target), reason=failure.message[:300], failure=failure)
+        target = after_failure(
+            failure,
+            fixes=experiment.fixes,
+            requeues=experiment.attempts - experiment.fixes - 1,
+            max_fixes=self.max_fixes,
+        )
+        with self.campaign.store.transaction():
+            self.campaign.remember_failure(experiment_id, failure)
+            self.campaign.store.move(experiment_id, S.SCORING, S(target), reason=failure.message[:300], failure=failure)
 
     async def cancel(self, command: decide.Cancel) -> None:
         """Take an experiment off the board; its job, if it has one, ends."""
@@ -120,7 +131,7 @@ def record(campaign: CampaignContext, job: ScoringJob, outcome: Outcome, *, atte
     Raises:
         EvaluationTampered: The evaluation is not the sealed one any more.
     """
-    sealed = campaign.store.get("evaluation") or {}
+    sealed: dict[str, Any] = campaign.store.get("evaluation") or {}
     seal = verify_seal(campaign.workspace, expected=sealed.get("digest"))
     score = Score(
         subject=job.subject,
@@ -132,6 +143,4 @@ def record(campaign: CampaignContext, job: ScoringJob, outcome: Outcome, *, atte
         submission=submission_digest(job.submission),
         at=campaign.clock.now(),
     )
-    with campaign.store.transaction():
-        if campaign.store.record_score(score):
-            campaign.emit(SplitOpened(experiment=job.subject, split=job.split, seed=job.seed, reason=job.key))
+    campaign.store.record_score(score)

@@ -10,10 +10,16 @@ _LEARNINGS = 8_000
 
 def proposing(campaign: CampaignContext, wanted: int) -> str:
     """For the Strategist."""
-    notes = campaign.store.get("steer") or []
-    steer = "\n\nThe person who runs this campaign says, and you must answer it in your summary:\n" + "\n".join(f"- {note}" for note in notes) if notes else ""
+    notes: list[str] = campaign.store.get("steer") or []
+    steer = (
+        "\n\nThe person who runs this campaign says, and you must answer it in your summary:\n"
+        + "\n".join(f"- {note}" for note in notes)
+        if notes
+        else ""
+    )
     return (
-        f"Objective: {campaign.task.objective}\n\nThe board can take {wanted} more experiment(s) now; propose up to that many. "
+        f"Objective: {campaign.task.objective}\n\n"
+        f"The board can take {wanted} more experiment(s) now; propose up to that many. "
         f"Read the board first.{steer}\n\n{_shared(campaign)}"
     )
 
@@ -39,13 +45,16 @@ def fixing(campaign: CampaignContext, experiment_id: str) -> str:
 
 def analysing(campaign: CampaignContext, experiment_id: str) -> str:
     """For the Analyst."""
-    return f"{experiment_id} has a score. Write its debrief and keep what follows from it as a lesson.\n\n{_shared(campaign)}"
+    asked = f"{experiment_id} has a score. Write its debrief and keep what follows from it as a lesson."
+    return f"{asked}\n\n{_shared(campaign)}"
 
 
 def reporting(campaign: CampaignContext, number: int) -> str:
     """For the Reporter."""
-    path = milestone(number)
-    return f"Objective: {campaign.task.objective}\n\nWrite milestone report {number} to `{path}`: where the campaign stands, what worked, what did not, what comes next."
+    return (
+        f"Objective: {campaign.task.objective}\n\nWrite milestone report {number} to `{milestone(number)}`: where the "
+        "campaign stands, what worked, what did not, what comes next."
+    )
 
 
 def milestone(number: int) -> str:

@@ -1,8 +1,8 @@
 """What a campaign does next: a pure function of its state and of what just happened.
 
-`decide(state, event) -> (state, commands)` has no clock, no files and no model. The dispatcher performs the commands and
-reports back with events. A command that was given out stays in `working` until `Finished` comes back for it, so nothing
-is started twice.
+`decide(state, event) -> (state, commands)` has no clock, no files and no model. The dispatcher performs the commands
+and reports back with events. A command that was given out stays in `working` until `Finished` comes back for it, so
+nothing is started twice.
 """
 
 from __future__ import annotations
@@ -229,7 +229,11 @@ def _apply(state: EngineState, event: EngineEvent) -> EngineState:
 
 def _with_cards(state: EngineState, cards: tuple[Card, ...]) -> EngineState:
     known = state.cards
-    scored = [card.value for card in cards if card.value is not None and (card.id not in known or known[card.id].value is None)]
+    scored = [
+        card.value
+        for card in cards
+        if card.value is not None and (card.id not in known or known[card.id].value is None)
+    ]
     done = sum(card.state is S.DONE and (card.id not in known or known[card.id].state is not S.DONE) for card in cards)
     return attrs.evolve(
         state,
@@ -251,7 +255,9 @@ def _without(state: EngineState, command: Command, *, fruitful: bool) -> EngineS
 
 
 def _stop_when_converged(state: EngineState) -> EngineState:
-    if state.stop is None and converged(state.history, state.rules.metric, state.rules.patience, state.rules.noise_floor):
+    if state.stop is None and converged(
+        state.history, state.rules.metric, state.rules.patience, state.rules.noise_floor
+    ):
         return attrs.evolve(state, stop="converged")
     return state
 
@@ -284,7 +290,7 @@ def _cancellations(state: EngineState) -> Iterator[Command]:
 
 
 def _wind_down(state: EngineState) -> Iterator[Command]:
-    """After a stop nothing new starts: what has not run is cancelled, what runs is scored, what is scored is analysed."""
+    """After a stop nothing new starts: what has not run is cancelled, what runs is scored and analysed."""
     busy = {getattr(command, "id", None) for command in state.working}
     for card in _in(state, S.PROPOSED, S.READY, S.FIXING):
         if card.id not in busy and card.id not in state.unwanted:
@@ -339,4 +345,6 @@ def _ending(state: EngineState) -> Iterator[Command]:
 
 def _in(state: EngineState, *states: ExperimentState) -> list[Card]:
     """Cards in these states, by priority and then by age."""
-    return sorted((card for card in state.cards.values() if card.state in states), key=lambda card: (-card.priority, card.id))
+    return sorted(
+        (card for card in state.cards.values() if card.state in states), key=lambda card: (-card.priority, card.id)
+    )

@@ -51,7 +51,7 @@ class Dispatcher:
     executor: Executor
     rules: Rules
     watcher: JobWatcher
-    _events: asyncio.Queue[EngineEvent] = field(factory=lambda: asyncio.Queue[EngineEvent](), init=False)
+    _events: asyncio.Queue[EngineEvent] = field(factory=asyncio.Queue["EngineEvent"], init=False)
 
     def stop(self, reason: str) -> None:
         """End the campaign after what runs now; call from the loop's thread."""

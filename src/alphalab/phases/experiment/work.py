@@ -23,7 +23,7 @@ class Work:
     async def propose(self, command: decide.Propose) -> bool:
         """Let the Strategist fill the board; whether anything came onto it."""
         before = len(self.campaign.store.experiments())
-        notes = self.campaign.store.get("steer") or []
+        notes: list[str] = self.campaign.store.get("steer") or []
         await self._run(Strategist, briefs.proposing(self.campaign, command.wanted), wanted=command.wanted)
         self._answered(notes)
         for experiment in self.campaign.store.experiments()[before:]:
@@ -32,7 +32,8 @@ class Work:
 
     def _answered(self, notes: list[str]) -> None:
         """Notes that this turn was shown are done with; those that came meanwhile wait for the next."""
-        remaining = [note for note in (self.campaign.store.get("steer") or []) if note not in notes]
+        now: list[str] = self.campaign.store.get("steer") or []
+        remaining = [note for note in now if note not in notes]
         self.campaign.store.put("steer", remaining)
 
     async def implement(self, command: decide.Implement) -> None:
@@ -63,7 +64,11 @@ class Work:
             return f"given up: {abandoned}"
         findings = self.campaign.adapter.inspect_submission(self.campaign.workspace.submission(experiment_id))
         blocking = [finding.message for finding in findings if finding.severity == "blocking"]
-        return f"the Worker ended ({result.stop_reason}) without a usable submission: {'; '.join(blocking)}" if blocking else None
+        return (
+            f"the Worker ended ({result.stop_reason}) without a usable submission: {'; '.join(blocking)}"
+            if blocking
+            else None
+        )
 
     async def analyse(self, command: decide.Analyse) -> None:
         """Let a Worker explain the score."""
