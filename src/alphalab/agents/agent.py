@@ -115,7 +115,10 @@ class Agent:
         context = self._tool_context()
         loop = self._loop(context, task, history or History())
         loop.history.say(prompt)
-        transcript = self._begin(loop, context)
+        transcript = self._open_transcript(loop)
+        context.emit(
+            AgentStarted(agent=self.name, role=self.role, model=self.model.name, experiment=context.experiment)
+        )
         try:
             reason = await loop.run()
         except BaseException as error:
@@ -178,10 +181,7 @@ class Agent:
             started=started,
         )
 
-    def _begin(self, loop: Loop, context: ToolContext) -> Transcript | None:
-        context.emit(
-            AgentStarted(agent=self.name, role=self.role, model=self.model.name, experiment=context.experiment)
-        )
+    def _open_transcript(self, loop: Loop) -> Transcript | None:
         if self.transcript is None:
             return None
         transcript = Transcript(path=self.transcript, clock=self.clock)

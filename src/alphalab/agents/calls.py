@@ -11,7 +11,7 @@ from attrs import define, field
 
 from alphalab._clock import Clock
 from alphalab.agents.history import History
-from alphalab.agents.redaction import Redaction
+from alphalab.agents.redaction import Redaction, encodable
 from alphalab.agents.turn import Call
 from alphalab.errors import EvaluationTampered, ToolError
 from alphalab.events import Emit, Noticed, ToolCalled
@@ -62,6 +62,8 @@ class ToolRunner:
         content, failed = await self._outcome(use)
         call = self.settled(use, content, failed=failed, seconds=self.clock.monotonic() - started)
         history.record(call.result)
+        if _is_cancelled():
+            raise asyncio.CancelledError  # the tool kept it to itself
         return call
 
     def settled(self, use: ToolUseBlock, content: Content, *, failed: bool, seconds: float = 0.0) -> Call:
@@ -130,11 +132,11 @@ class ToolRunner:
             raise TypeError(
                 f"it returned {type(text).__name__}; a tool returns text, a TextBlock, an ImageBlock or a tuple"
             )
-        return TextBlock(text=show(self.context, tool.name, text, LONGEST) or "(no output)")
+        return TextBlock(text=show(self.context, tool.name, encodable(text), LONGEST) or "(no output)")
 
 
 def _text(text: str) -> Content:
-    return (TextBlock(text=text or "it failed without saying why"),)
+    return (TextBlock(text=encodable(text) or "it failed without saying why"),)
 
 
 def _is_cancelled() -> bool:

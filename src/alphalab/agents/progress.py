@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 from attrs import define, frozen
 
-from alphalab._ids import digest
 from alphalab.agents.result import AgentStop
 from alphalab.agents.turn import Call, Continue, Next, Turn
 from alphalab.budget import Limits
@@ -70,7 +71,7 @@ class Progress:
         self._idle = 0 if worked else self._idle + 1
         previous = ""
         for call in turn.calls:
-            key = digest([call.name, call.use.input])
+            key = json.dumps([call.name, call.use.input], sort_keys=True, default=str)
             if key != previous:  # the same call twice in one turn was made without knowing how the first one went
                 self._note(call, key)
             previous = key

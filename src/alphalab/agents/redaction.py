@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -25,6 +26,11 @@ def _longest_first(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(values), key=len, reverse=True))
 
 
+def encodable(text: str) -> str:
+    """A text in which halves of surrogate pairs, which JSON can carry and UTF-8 cannot, are question marks."""
+    return text.encode(errors="replace").decode()
+
+
 @frozen
 class Redaction:
     """Replaces secrets by `[redacted]`."""
@@ -42,15 +48,18 @@ class Redaction:
         )
 
     def text(self, text: str) -> str:
-        """A text without secrets."""
+        """A text without secrets, in characters that every encoding of Unicode can hold."""
+        text = _KNOWN_FORMS.sub(REDACTED, text)
         for secret in self.secrets:
             text = text.replace(secret, REDACTED)
-        return _KNOWN_FORMS.sub(REDACTED, text)
+        return encodable(text)
 
     def json(self, value: Any) -> Any:
-        """JSON data without secrets; the bytes of images stay as they are."""
+        """JSON data without secrets; the bytes of images stay as they are, numbers that are not finite become words."""
         if isinstance(value, str):
             return self.text(value)
+        if isinstance(value, float) and not math.isfinite(value):
+            return str(value)
         if isinstance(value, list):
             return [self.json(each) for each in cast("list[Any]", value)]
         if isinstance(value, dict):

@@ -55,7 +55,7 @@ class Transcript:
 
     def _write(self, kind: str, **fields: Any) -> None:
         line = {"kind": kind, "at": self.clock.now().isoformat(), **self.redaction.json(fields)}
-        with self.path.open("a", encoding="utf-8", errors="backslashreplace") as stream:
+        with self.path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
 
 

@@ -19,6 +19,8 @@ MAX_BYTES = 50_000_000
 """Files above this are for the shell; reading one line by line would hold up everybody else."""
 _MAX_LINE = 2000
 _MAX_ENTRIES = 400
+_COMPARED = 1000
+"""Names or lines compared for a hint; each comparison takes some 50 microseconds."""
 _IMAGES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp"})
 
 
@@ -27,6 +29,8 @@ def plain_errors(path: str) -> Generator[None]:
     """Turn what the operating system says about a path into a `ToolError`."""
     try:
         yield
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ToolError(f"{path!r}: a part of this path is a file, not a folder") from error
     except OSError as error:
         raise ToolError(f"{path!r}: {error.strerror or error}") from error
     except UnicodeEncodeError as error:
@@ -53,7 +57,7 @@ def regular_file(context: ToolContext, path: str) -> Path:
 def _alike(context: ToolContext, path: Path) -> str:
     if not path.parent.is_dir() or not context.access.may_read(path.parent):
         return "; use list_files to see what is there"
-    names = [entry.name for entry in entries(context.access, path.parent)]
+    names = [entry.name for entry in entries(context.access, path.parent)[:_COMPARED]]
     close = difflib.get_close_matches(path.name, names, n=3)
     return f"; did you mean {', '.join(close)}?" if close else f"; {context.shown(path.parent)} holds {_few(names)}"
 
@@ -194,8 +198,8 @@ def _why_absent(text: str, old: str) -> str:
         return "; its lines end in CRLF, write \\r\\n"
     if " ".join(old.split()) in " ".join(text.split()):
         return "; it differs only in white space: read the lines again and copy them exactly"
-    first = old.strip().splitlines()[0].strip() if old.strip() else ""
-    close = difflib.get_close_matches(first, [line.strip() for line in text.splitlines()], n=1)
+    first = old.strip().splitlines()[0].strip()[:_MAX_LINE] if old.strip() else ""
+    close = difflib.get_close_matches(first, [line.strip()[:_MAX_LINE] for line in text.splitlines()[:_COMPARED]], n=1)
     return f"; the nearest line is {close[0]!r}" if close else "; read the file again"
 
 

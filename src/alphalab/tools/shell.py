@@ -12,11 +12,10 @@ from alphalab.tools.base import Tool, ToolContext, tool
 from alphalab.tools.output import show
 
 _FOLDER = "shell.folder"
-_SCRIPT = """\
-exec 2>&1
+_SCRIPT = r"""exec 2>&1
 cd -- "$2" 2>/dev/null || echo "(the folder $2 is gone; back in $PWD)"
-trap 'printf "\\n%s%s\\n" "$3" "$PWD"' EXIT
-eval "$1"
+trap "printf '\n%s%s\n' $3 \"\$PWD\"" EXIT
+eval "set --; $1"
 """
 """Both outputs in one stream keep their order; the trap reports the folder also after `exit` and errors."""
 

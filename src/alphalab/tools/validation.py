@@ -44,9 +44,9 @@ class Validator:
         try:
             adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(_record(name, parameters, ()))
             schema = _without_titles(adapter.json_schema())
-        except PydanticUserError as error:
+        except (PydanticUserError, TypeError) as error:
             raise ConfigError(
-                f"tool {name!r}: a parameter's type has no JSON form ({error.message.splitlines()[0]}); "
+                f"tool {name!r}: a parameter's type has no JSON form ({str(error).splitlines()[0]}); "
                 "use str, int, float, bool, Literal, list, dict, TypedDict or attrs classes of these"
             ) from error
         return cls(schema=schema, adapter=adapter, known=tuple(parameter.name for parameter in parameters))
@@ -102,7 +102,7 @@ def _shown_default(default: Any) -> dict[str, Any]:
 def _plain(hint: Any, inside: tuple[Any, ...]) -> Any:
     """A hint in which attrs classes and typed dictionaries are records that pydantic reads strictly."""
     if hint in inside:
-        raise ConfigError(f"{hint.__name__} contains itself; arguments of tools must be finite")
+        raise TypeError(f"{hint.__name__} contains itself")
     if isinstance(hint, type) and attrs.has(hint):
         build: Callable[[dict[str, Any]], Any] = lambda values, cls=hint: cls(**values)  # noqa: E731
         return Annotated[_record_of(hint, _attrs_parameters(hint), inside), AfterValidator(build)]
