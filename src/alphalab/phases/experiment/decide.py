@@ -292,8 +292,8 @@ def _cancellations(state: EngineState) -> Iterator[Command]:
 def _wind_down(state: EngineState) -> Iterator[Command]:
     """After a stop nothing new starts: what has not run is cancelled, what runs is scored and analysed."""
     busy = {getattr(command, "id", None) for command in state.working}
-    for card in _in(state, S.PROPOSED, S.READY, S.FIXING):
-        if card.id not in busy and card.id not in state.unwanted:
+    for card in _wanted(state, S.PROPOSED, S.READY, S.FIXING):
+        if card.id not in busy:
             yield Cancel(card.id, state.stop or "")
 
 
@@ -302,7 +302,7 @@ def _submissions(state: EngineState) -> Iterator[Command]:
         return
     handed = sum(isinstance(command, Submit) and state.cards[command.id].state is S.READY for command in state.working)
     free = state.rules.slots - state.count(*_WITH_EXECUTOR) - handed
-    waiting = [card for card in _in(state, S.READY) if Submit(card.id) not in state.working]
+    waiting = [card for card in _wanted(state, S.READY) if Submit(card.id) not in state.working]
     yield from (Submit(card.id) for card in waiting[: max(0, free)])
 
 
@@ -310,9 +310,9 @@ def _work(state: EngineState) -> Iterator[Command]:
     """Fix before analyse before implement: what is closest to a result comes first."""
     free = state.rules.workers - sum(isinstance(command, Fix | Analyse | Implement) for command in state.working)
     started = state.stop is None
-    wanted: list[Command] = [Fix(card.id) for card in _in(state, S.FIXING) if started]
-    wanted += [Analyse(card.id) for card in _in(state, S.SCORED)]
-    wanted += [Implement(card.id) for card in _in(state, S.PROPOSED) if started]
+    wanted: list[Command] = [Fix(card.id) for card in _wanted(state, S.FIXING) if started]
+    wanted += [Analyse(card.id) for card in _wanted(state, S.SCORED)]
+    wanted += [Implement(card.id) for card in _wanted(state, S.PROPOSED) if started]
     busy = {command.id for command in state.working if isinstance(command, Fix | Analyse | Implement | Cancel)}
     yield from [command for command in wanted if command.id not in busy][: max(0, free)]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 
@@ -341,6 +341,11 @@ def _ending(state: EngineState) -> Iterator[Command]:
         yield Finish(state.stop)
     elif state.remaining == 0 or state.barren >= 2:
         yield Finish("experiments")
+
+
+def _wanted(state: EngineState, *states: ExperimentState) -> list[Card]:
+    """Cards in these states that nobody asked to take off the board."""
+    return [card for card in _in(state, *states) if card.id not in state.unwanted]
 
 
 def _in(state: EngineState, *states: ExperimentState) -> list[Card]:
