@@ -176,4 +176,8 @@ class _Namespace:
         poll = select.poll()
         poll.register(self._init, select.POLLIN)
         poll.poll()
+        with suppress(
+            ChildProcessError
+        ):  # ours to collect only where this process is the machine's, or a container's, first
+            os.waitid(os.P_PIDFD, self._init, os.WEXITED | os.WNOHANG)
         os.close(self._init)

@@ -7,7 +7,6 @@ import secrets
 import signal
 import subprocess
 import tempfile
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,6 +25,7 @@ from alphalab.workspace import remove_folder
 
 _SWEEP_EVERY = 10
 """Every tenth look at a command searches the whole machine for what left its tree."""
+_CLEAN_SWEEPS = 2
 _MARKER = "ALPHALAB_COMMAND"
 
 
@@ -117,11 +117,14 @@ class _Marked:
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        while strays := self._sweep():
+        # Twice nothing: a process that forks and ends while the list is read is missing in it, and so is its child.
+        clean = 0
+        while clean < _CLEAN_SWEEPS:
+            strays = self._sweep()
+            clean = 0 if strays else clean + 1
             for pid in strays:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            time.sleep(0.002)
 
     def close(self) -> None:
         remove_folder(self.temporary)
@@ -133,7 +136,7 @@ class _Marked:
     def _sweep(self) -> list[int]:
         """Every process of the command that is alive anywhere on this machine."""
         alive = set(self._alive())
-        found = [process for process in all_processes() if not process.zombie and self._owns(process, alive)]
+        found = [process for process in all_processes() if not process.gone and self._owns(process, alive)]
         self._known.update({process.pid: process.start for process in found})
         return [process.pid for process in found]
 

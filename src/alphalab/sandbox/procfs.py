@@ -27,7 +27,8 @@ class Process:
     """Clock ticks since boot; with the pid it names a process for good."""
     resident_bytes: int
     """File pages and shared pages included."""
-    zombie: bool
+    gone: bool
+    """Ended, its parent has not been told yet; not so where only its first thread has ended."""
 
 
 def read_process(pid: int) -> Process | None:
@@ -45,7 +46,7 @@ def read_process(pid: int) -> Process | None:
         threads=int(fields[17]),
         start=int(fields[19]),
         resident_bytes=int(fields[21]) * PAGE_BYTES,
-        zombie=fields[0] in "ZX",
+        gone=fields[0] in "ZX" and int(fields[17]) <= 1,
     )
 
 
