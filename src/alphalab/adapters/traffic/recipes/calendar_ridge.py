@@ -1,0 +1,206 @@
+"""Ridge with calendar terms, and a kernel that recognises the evening before an unusual day.
+
+Three ideas on top of a ridge on lags. Days far off the weekly profile (holidays, outages) are found in the data, and
+neither shape the profile nor the lags. Weekends have their own weights, and each sensor corrects the shared weights.
+Last, whether tomorrow is unusual shows tonight: kernel regression on the network's evening predicts what the ridge
+will miss, and is trusted only as far as it predicts something large.
+"""
+
+import numpy as np
+
+PARAMETERS = {"days": 6, "weeks": 4, "recent": 3, "alpha": 0.01, "sensor_alpha": 1.0, "unusual": 0.3, "evening": 6, "width": 1.0, "noise": 0.1, "caution": 0.07, "fill": "seasonal"}
+
+
+DAYS = (24, 48, 96, 144, 288)  # steps per day of hourly, 30, 15, 10 and 5 minute data
+
+
+def column_mean(x):
+    seen = np.isfinite(x)
+    return np.where(seen, x, 0).sum(0) / np.maximum(seen.sum(0), 1)  # [sensors], 0 where never measured
+
+
+def network(x, mean):
+    """Flow of the measured sensors relative to what they usually carry together; NaN where nothing was measured."""
+    seen = np.isfinite(x)
+    total, usual = np.where(seen, x, 0).sum(1), np.where(seen, mean, 0).sum(1)
+    return np.where(usual > 0, total / np.where(usual > 0, usual, 1), np.nan)  # [hours]
+
+
+def day_length(level):
+    """Shortest candidate whose autocorrelation is close to the best."""
+    level = np.nan_to_num(level - np.nanmean(level)) if np.isfinite(level).any() else np.zeros(len(level))
+    days = [d for d in DAYS if len(level) > 2 * d] or [DAYS[0]]
+    score = [float(level[d:] @ level[:-d]) / max(1, len(level) - d) for d in days]
+    return next(d for d, s in zip(days, score) if s >= 0.9 * max(score) or max(score) <= 0)
+
+
+def profile(x, period):
+    """Mean of each step of the period, [period, sensors]; the sensor's mean where that step was never measured."""
+    pad = np.full((-len(x) % period, x.shape[1]), np.nan)
+    cube = np.concatenate([x, pad]).reshape(-1, period, x.shape[1])  # [weeks, period, sensors]
+    seen = np.isfinite(cube)
+    count = seen.sum(0)
+    return np.where(count > 0, np.where(seen, cube, 0).sum(0) / np.maximum(count, 1), column_mean(x))
+
+
+def position(level, pattern):
+    """Place in the pattern of the step after `level`: the shift under which the two correlate best."""
+    period, seen = len(pattern), np.isfinite(level)
+    if not seen.any():
+        return len(level) % period
+    level = np.where(seen, level - level[seen].mean(), 0)
+    place = (np.arange(len(level))[None, :] + np.arange(period)[:, None]) % period  # [shifts, hours]
+    wave = np.where(seen, pattern[place], 0)
+    wave = np.where(seen, wave - wave.sum(1, keepdims=True) / seen.sum(), 0)
+    score = wave @ level / np.maximum(np.sqrt((wave**2).sum(1)), 1e-9)
+    return (int(score.argmax()) + len(level)) % period
+
+
+class Forecaster:
+    def fit(self, history, *, horizon, seed):
+        self.horizon = horizon
+        self.mean = column_mean(history)  # [sensors]
+        level = network(history, self.mean)
+        self.day = day_length(level)
+        self.week = 7 * self.day if len(history) >= 21 * self.day else self.day
+        self.history, place = history, np.arange(len(history)) % self.week
+        self.profile = profile(history, self.week)  # [week, sensors]
+        self.odd = self.unusual(history, self.profile[place])  # [hours]
+        self.profile = profile(np.where(self.odd[:, None], np.nan, history), self.week)
+        self.pattern = np.nan_to_num(network(self.profile, self.mean), nan=1.0)  # [week]
+        ahead = (np.arange(self.week)[:, None] + np.arange(self.day)) % self.week
+        self.volume = self.pattern[ahead].mean(1)  # [week], usual traffic of the day that starts at each hour
+        self.usual = self.profile[place]
+        self.seen = np.isfinite(history)
+        self.target = np.where(self.seen, history - self.usual, 0)  # [hours, sensors], weight 0 where not measured
+        normal = self.seen & ~self.odd[:, None]
+        self.scale = np.sqrt((self.target**2 * normal).sum(0) / np.maximum(normal.sum(0), 1)) + 1e-6  # [sensors]
+        self.models = {}
+
+    def unusual(self, x, usual):
+        """Hours of days whose network total is far from the usual total, measured against the last three weeks."""
+        seen, days = np.isfinite(x), len(x) // self.day
+        skip = len(x) - days * self.day  # count back from the end, where a context meets the forecast
+        total = np.where(seen, x, 0).sum(1)[skip:].reshape(days, -1).sum(1)
+        expected = np.where(seen, usual, 0).sum(1)[skip:].reshape(days, -1).sum(1)
+        ratio = np.where(expected > 0, total / np.maximum(expected, 1e-6), np.nan)  # [days]
+        odd = np.zeros(days, bool)
+        for i in range(days):
+            past = ratio[max(0, i - 21) : i][~odd[max(0, i - 21) : i]]
+            past = past[np.isfinite(past)]
+            odd[i] = abs(ratio[i] - (np.median(past) if len(past) > 3 else 1)) > PARAMETERS["unusual"]
+        return np.concatenate([np.zeros(skip, bool), np.repeat(odd, self.day)])
+
+    def departure(self, x, usual, odd):
+        """Deviation from the profile, twice: as measured, and with unusual days taken out; [hours, sensors]."""
+        seen, bound = np.isfinite(x), 8 * self.scale  # 8: cuts counting errors, keeps accidents
+        r = np.clip(np.where(seen, x - usual, 0), -bound, bound)
+        level = self.level(r, usual, seen & ~odd[:, None])
+        how = PARAMETERS["fill"]
+        gap = {"none": np.nan, "zero": -usual, "mean": self.mean - usual, "seasonal": level}[how]
+        r = np.where(seen, r, gap)
+        return r.astype(np.float32), np.where(odd[:, None], level, r).astype(np.float32)
+
+    def level(self, r, usual, seen):
+        """Slow level of each sensor from the days before, as a share of the profile; half of it is 3 days old."""
+        days, decay = -(-len(r) // self.day), 0.5 ** (1 / 3)
+        pad = ((0, days * self.day - len(r)), (0, 0))
+        num = np.pad(np.where(seen, r, 0), pad).reshape(days, self.day, -1).sum(1)  # [days, sensors]
+        den = np.pad(np.where(seen, usual, 0), pad).reshape(days, self.day, -1).sum(1)
+        share, a, b = np.zeros(num.shape), np.zeros(num.shape[1]), self.mean * self.day + 1e-6
+        for i in range(days):
+            share[i] = a / b
+            a, b = decay * a + num[i], decay * b + den[i]
+        return np.repeat(share, self.day, axis=0)[: len(r)] * usual
+
+    def features(self, x, sums, origins, step, reach, free):
+        """Inputs of one step of the forecast, [origins, sensors, features]; `free` [origins] marks weekends."""
+        first = -(-(step + 1) // self.day)  # days back to the latest same hour that is already measured
+        days = [self.day * (first + i) for i in range(PARAMETERS["days"])]
+        weeks = [7 * self.day * i for i in range(1, PARAMETERS["weeks"] + 1)]
+        recent = [step + 1 + i for i in range(PARAMETERS["recent"])]
+        lags = [lag for lag in sorted({*days, *weeks, *recent}) if step < lag <= reach + step]
+        at = origins + step
+        columns = [x[at - lag] for lag in lags]
+        for lag in (l for l in (*days[:2], weeks[0]) if step + 2 < l <= reach + step - 2):  # five hours around it
+            columns.append((sums[np.minimum(at - lag + 3, origins)] - sums[at - lag - 2]) / 5)
+        for back in (self.day // 4, self.day, 2 * self.day, 7 * self.day, 14 * self.day, 28 * self.day):
+            if 0 < back <= reach:
+                columns.append((sums[origins] - sums[origins - back]) / back)
+        columns.append(np.broadcast_to(self.scale, columns[0].shape))
+        X = np.stack(columns, axis=2).astype(np.float32)
+        return np.concatenate([X, X * free[:, None, None]], axis=2)
+
+    def sums(self, x):
+        return np.concatenate([np.zeros((1, x.shape[1])), np.cumsum(x, axis=0, dtype=np.float64)])
+
+    def free(self, start):
+        """Whether the forecast day is usually quieter than most; `start` [origins] is its place in the week."""
+        return (self.volume[start] < 0.9 * np.median(self.volume)).astype(np.float32)
+
+    def train(self, hour, reach):
+        raw, x = self.departure(self.history, self.usual, self.odd)
+        origins = np.arange(reach + (hour - reach) % self.day, len(x) - self.horizon + 1, self.day)
+        free, sums = self.free(origins % self.week), self.sums(x)
+        weights, missed = [], []
+        for k in range(self.horizon):
+            X = self.features(x, sums, origins, k, reach, free)
+            rows = origins + k
+            W = (self.seen[rows] & ~self.odd[rows][:, None]).astype(np.float32)[..., None]
+            y = self.target[rows].astype(np.float32)
+            w = self.solve(X, W, y)  # [sensors, features]
+            weights.append(w)
+            missed.append(np.where(self.seen[rows], np.clip((y - (X * w).sum(2)) / self.scale, -5, 5), 0))
+        signs = self.signs(raw, origins, origins % self.week)  # [origins, signs]
+        spread = signs.std(0) + 1e-6
+        signs = signs / spread
+        kernel = self.kernel(signs, signs)
+        missed = np.stack(missed, axis=1).reshape(len(origins), -1)  # [origins, horizon * sensors]
+        known = np.linalg.solve(kernel + PARAMETERS["noise"] * np.eye(len(kernel)), missed)
+        return weights, signs, spread, known
+
+    def solve(self, X, W, y):
+        """Shared ridge weights, then each sensor's correction of them."""
+        n, flat = X.shape[2], (X * W).reshape(-1, X.shape[2])
+        A, b = (flat.T @ X.reshape(-1, n)).astype(float), (flat.T @ y.reshape(-1)).astype(float)
+        size = np.sqrt(np.diag(A)) + 1e-9
+        shared = np.linalg.solve(A / size / size[:, None] + PARAMETERS["alpha"] * np.eye(n), b / size) / size
+        XW = (X * W).transpose(1, 2, 0)  # [sensors, features, origins]
+        A = XW @ X.transpose(1, 0, 2)
+        b = XW @ (y - X @ shared.astype(np.float32)).T[..., None]
+        ridge = PARAMETERS["sensor_alpha"] * np.trace(A, axis1=1, axis2=2)[:, None, None] / n + 1e-3
+        return (shared + np.linalg.solve(A + ridge * np.eye(n), b)[..., 0]).astype(np.float32)
+
+    def signs(self, raw, origins, start):
+        """What may announce an unusual day: the network's last hours against those of the last two weeks, and the
+        usual volume of the days before and after the origin."""
+        share = np.sqrt(self.scale) / self.scale
+        net = np.clip(raw * share, -5 * np.sqrt(self.scale), 5 * np.sqrt(self.scale)).mean(1)  # [hours]
+        hours = np.arange(-PARAMETERS["evening"], 0)
+        tonight = net[origins[:, None] + hours]
+        back = [d for d in range(1, 15) if self.day * d + PARAMETERS["evening"] <= origins.min()]
+        before = np.mean([net[origins[:, None] + hours - self.day * d] for d in back], axis=0) if back else 0
+        days = np.stack([self.volume[(start - self.day) % self.week], self.volume[start]], axis=1)
+        return np.concatenate([tonight - before, days], axis=1)
+
+    def kernel(self, a, b):
+        n = PARAMETERS["evening"]
+        weight = np.array([1 / np.sqrt(n)] * n + [0.7, 0.7])
+        apart = (((a[:, None] - b[None]) * weight) ** 2).sum(2)
+        return np.exp(-0.5 * apart / PARAMETERS["width"] ** 2)
+
+    def predict(self, context):
+        start = position(network(context, self.mean), self.pattern)
+        n, reach = len(context), min(len(context), len(self.history) - 2 * self.horizon - self.day)
+        if start % self.day not in self.models:
+            self.models[start % self.day] = self.train(start % self.day, reach)
+        weights, signs, spread, known = self.models[start % self.day]
+        usual = self.profile[(start + np.arange(-n, self.horizon)) % self.week]
+        raw, x = self.departure(context, usual[:n], self.unusual(context, usual[:n]))
+        at, free, sums = np.array([n]), self.free(np.array([start])), self.sums(x)
+        out = np.stack([(self.features(x, sums, at, k, reach, free)[0] * w).sum(1) for k, w in enumerate(weights)])
+        near = self.kernel(self.signs(raw, at, np.array([start])) / spread, signs)  # [1, origins]
+        extra = (near @ known).reshape(self.horizon, -1) * self.scale  # [horizon, sensors]
+        size = extra.sum() / max(usual[n:].sum(), 1e-6)  # share of the day's traffic
+        extra *= size**2 / (size**2 + PARAMETERS["caution"] ** 2)
+        return np.maximum(usual[n:] + out + extra, 0)  # [horizon, sensors]
