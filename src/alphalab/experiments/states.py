@@ -13,7 +13,7 @@ REASONS: Mapping[State, str] = {
     State.READY: "A complete submission waits until the executor has room for it.",
     State.QUEUED: "An attempt was begun and its job handed over; from here on a restart must look for the job.",
     State.RUNNING: "The executor has started the job, so it uses resources.",
-    State.SCORING: "The job ended well and the harness is measuring; the submission cannot change any more.",
+    State.SCORING: "The job ended and the harness takes its outcome; the submission cannot change any more.",
     State.SCORED: "The trusted result is on record, and losing the analysis could not lose it.",
     State.ANALYZING: "A Worker is writing the debrief and lessons from the result.",
     State.DONE: "Final: there are a score and a debrief.",
@@ -31,7 +31,8 @@ TRANSITIONS: Mapping[State, tuple[State, ...]] = {
     # Back to ready from here, running and scoring: preempted, lost, or the harness itself broke off.
     State.QUEUED: (State.RUNNING, State.READY, State.CANCELLED),
     State.RUNNING: (State.SCORING, State.FIXING, State.READY, State.CANCELLED),
-    State.SCORING: (State.SCORED, State.FIXING, State.READY, State.CANCELLED),
+    # Straight to failed: the attempts are used up, and a fix that is not tried must not be counted.
+    State.SCORING: (State.SCORED, State.FIXING, State.FAILED, State.READY, State.CANCELLED),
     State.SCORED: (State.ANALYZING, State.CANCELLED),
     # Back to scored: the process died while the Worker analysed.
     State.ANALYZING: (State.DONE, State.SCORED, State.CANCELLED),
