@@ -84,7 +84,7 @@ class Capacity:
 class Executor(ABC):
     """Runs jobs somewhere. Five abstract methods; the rest follows from them."""
 
-    async def start(self) -> None:
+    async def start(self) -> None:  # noqa: B027 - not abstract: some executors need no preparation
         """Make ready; called once before the first submit. Raises `ExecutorError` when it cannot work here."""
 
     @abstractmethod
@@ -119,13 +119,13 @@ class Executor(ABC):
         pause = 0.05
         while True:
             statuses = await self.poll(ids)
-            final = {id: status for id, status in statuses.items() if status.state.is_final}
+            final = {job_id: status for job_id, status in statuses.items() if status.state.is_final}
             if final or not ids:
                 return final
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, 5.0)
 
-    async def aclose(self) -> None:
+    async def aclose(self) -> None:  # noqa: B027 - not abstract: some executors hold no connection
         """Let go of connections; running jobs go on."""
 
     async def __aenter__(self) -> Self:
