@@ -18,7 +18,7 @@ from attrs import field, frozen
 
 from alphalab._ids import digest, tree_digests
 from alphalab._serde import dumps, loads
-from alphalab.adapters import DomainAdapter, load_adapter
+from alphalab.adapters import DomainAdapter, import_class, load_adapter
 from alphalab.commands import Launcher
 from alphalab.errors import AdapterError
 from alphalab.evaluation import SandboxedCandidateHost
@@ -32,7 +32,9 @@ class ScoreSpec:
     """One scoring job."""
 
     adapter: str
-    """Name or folder."""
+    """Folder of its files."""
+    adapter_class: str
+    """`module:name` of the class with the behaviour."""
     options: dict[str, Any] = field(factory=dict[str, Any])
     workspace: str
     submission: str
@@ -106,7 +108,7 @@ async def run_spec(spec: ScoreSpec) -> Outcome:
     submission = Path(spec.submission)
     if submission_digest(submission) != spec.submission_digest:
         return Failure(kind="forbidden", message="the submission changed after it was handed in")
-    adapter = load_adapter(spec.adapter, options=spec.options)
+    adapter = load_adapter(spec.adapter, options=spec.options, kind=import_class(spec.adapter_class))
     adapter = limited(adapter, time_limit_s=spec.time_limit_s, memory_gib=spec.memory_gib)
     trace = Path(spec.trace) if spec.trace else None
     scorer = open_scorer(adapter, Workspace(spec.workspace), get_sandbox(spec.sandbox), trace=trace)

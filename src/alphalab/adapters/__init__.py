@@ -15,7 +15,7 @@ from alphalab.adapters.manifest import (
     SubmissionLayout,
 )
 from alphalab.adapters.prompts import PLACEHOLDERS, PROMPT_NAMES, render_prompt
-from alphalab.adapters.registry import BUILT_IN, load_adapter
+from alphalab.adapters.registry import BUILT_IN, class_path, import_class, load_adapter
 
 __all__ = [
     "BUILT_IN",
@@ -34,6 +34,8 @@ __all__ = [
     "Remedy",
     "Splits",
     "SubmissionLayout",
+    "class_path",
+    "import_class",
     "load_adapter",
     "render_prompt",
 ]

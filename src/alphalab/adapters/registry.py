@@ -43,10 +43,33 @@ def load_adapter(
     )
 
 
+def class_path(kind: type[DomainAdapter]) -> str:
+    """Where another process finds an adapter's class, as `module:name`.
+
+    Raises:
+        AdapterError: No other process can: it was made in a notebook, a script or a function.
+    """
+    path = f"{kind.__module__}:{kind.__qualname__}"
+    if kind.__module__ == "__main__" or "<locals>" in path:
+        raise AdapterError(
+            f"adapter class {kind.__qualname__!r} lives in {kind.__module__}, where the processes that score cannot "
+            "find it; put it into a module of its own and import it from there"
+        )
+    return path
+
+
+def import_class(path: str) -> type[DomainAdapter]:
+    """The class that `class_path` named."""
+    module, _, name = path.partition(":")
+    found: Any = import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
+
+
 def built_in(name: str) -> type[DomainAdapter]:
     """Class of a built-in adapter."""
-    module, _, attribute = BUILT_IN[name].partition(":")
-    return getattr(import_module(module), attribute)
+    return import_class(BUILT_IN[name])
 
 
 def built_in_folder(name: str) -> Path:

@@ -12,9 +12,9 @@ import attrs
 from attrs import frozen
 
 from alphalab._version import __version__
-from alphalab.adapters import DomainAdapter, load_adapter
+from alphalab.adapters import DomainAdapter, class_path, load_adapter
 from alphalab.campaign.config import CampaignConfig, describe_executor, read_config, write_config
-from alphalab.errors import AlphaLabError, ConfigError
+from alphalab.errors import AdapterError, AlphaLabError, ConfigError
 from alphalab.events import CampaignStarted, EventBus, Noticed
 from alphalab.executors import Executor, LocalExecutor
 from alphalab.experiments import Store, recover_experiments
@@ -56,7 +56,7 @@ def ready(campaign: Campaign) -> Prepared:
     models, problems = _models(campaign)
     config = describe(campaign, adapter)
     problems += [*config.check(), *_role_problems(campaign), *_workspace_problems(space, config)]
-    problems += adapter.check_task(campaign.task)
+    problems += [*_class_problems(adapter), *adapter.check_task(campaign.task)]
     if not adapter.recipes() and _offline(models):
         problems.append(
             f"adapter {adapter.manifest.name!r} ships no recipes, so the offline researcher has nothing to work from; "
@@ -132,6 +132,14 @@ def _offline(models: Mapping[str, tuple[Model, ...]]) -> bool:
 
 def _role_problems(campaign: Campaign) -> list[str]:
     return [f"roles: {role!r} is unknown; known: {', '.join(ROLES)}" for role in campaign.roles if role not in ROLES]
+
+
+def _class_problems(adapter: DomainAdapter) -> tuple[str, ...]:
+    try:
+        class_path(type(adapter))
+    except AdapterError as error:
+        return error.problems
+    return ()
 
 
 def _workspace_problems(space: Workspace, config: CampaignConfig) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from datetime import timedelta
@@ -11,6 +12,7 @@ import attrs
 from attrs import frozen
 
 from alphalab._serde import dumps, loads
+from alphalab.adapters import class_path
 from alphalab.errors import ConfigError
 from alphalab.evaluation import TRACES
 from alphalab.executors import Job, JobState, JobStatus
@@ -67,6 +69,7 @@ def executor_job(campaign: CampaignContext, job: ScoringJob) -> Job:
     limits = campaign.resources
     spec = ScoreSpec(
         adapter=str(campaign.workspace.adapter),
+        adapter_class=class_path(type(campaign.adapter)),
         options=campaign.adapter.options,
         workspace=str(campaign.workspace.root),
         submission=str(job.submission),
@@ -84,7 +87,8 @@ def executor_job(campaign: CampaignContext, job: ScoringJob) -> Job:
         key=job.key,
         command=(sys.executable, "-m", "alphalab.scorer", str(job.folder / "spec.json")),
         cwd=campaign.workspace.root,
-        env={"PYTHONDONTWRITEBYTECODE": "1"},
+        # The job must find what this process found, e.g. an adapter's class beside the caller's script.
+        env={"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
         resources=attrs.evolve(
             limits,
             time_limit=limits.time_limit + _OVERHEAD if limits.time_limit else None,
