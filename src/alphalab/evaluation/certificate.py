@@ -59,6 +59,8 @@ class Certificate:
     """Score of the trivial baseline; what does not beat it has learned nothing."""
     reference: float
     """Score of the baseline that improvement is measured against."""
+    baselines: dict[str, Outcome]
+    """Every baseline's score on the search split, by name."""
     noise: Noise
     canaries: tuple[CanaryResult, ...] = field(converter=tuple)
     attacks: tuple[AttackResult, ...] = field(converter=tuple)

@@ -1,7 +1,7 @@
 """The four phases of a campaign; each can be run alone."""
 
 from alphalab.phases.adapt import adapt, adopt
-from alphalab.phases.evaluate import evaluate
+from alphalab.phases.evaluate import evaluate, put_on_record
 from alphalab.phases.experiment import Dispatcher, JobWatcher, Rules, confirm
 from alphalab.phases.explore import explore
 from alphalab.phases.session import PREPARING, Session

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from alphalab._serde import dump, dumps
+from alphalab.adapters import DomainAdapter
 from alphalab.commands import Access, Command
 from alphalab.errors import EvaluationUnsealed
-from alphalab.evaluation import Certificate, make_seal
+from alphalab.evaluation import Certificate, Seal, make_seal
 from alphalab.events import EvaluationRound, EvaluationSealed
-from alphalab.experiments import Score
+from alphalab.experiments import BASELINE_PREFIX, Score, Store
 from alphalab.measurement import Finding
 from alphalab.phases.trials import Trials
 from alphalab.roles import Builder, CampaignContext, Critic, Hacker, Tester, package_problems
 from alphalab.scorer import submission_digest
-from alphalab.workspace import write_atomic
+from alphalab.workspace import Workspace, write_atomic
 
 MAX_ROUNDS = 5
 
@@ -63,7 +64,7 @@ async def evaluate(campaign: CampaignContext) -> str:
             )
         )
         if not complaints:
-            return _seal(campaign, certificate, trials)
+            return _seal(campaign, certificate)
     listed = "".join(f"\n  - {line}" for line in complaints)
     raise EvaluationUnsealed(
         f"after {MAX_ROUNDS} rounds the evaluation still has problems, so no experiment is run:{listed}"
@@ -112,25 +113,30 @@ async def _attack(campaign: CampaignContext, trials: Trials) -> None:
     await hacker.run(_ATTACK.format(objective=campaign.task.objective), task=campaign.task)
 
 
-def _seal(campaign: CampaignContext, certificate: Certificate, trials: Trials) -> str:
+def put_on_record(store: Store, space: Workspace, adapter: DomainAdapter, certificate: Certificate, seal: Seal) -> None:
+    """Enter a sealed evaluation and the scores of its baselines into a campaign's record."""
+    store.put("evaluation", {"digest": seal.digest, "noise_floor": certificate.noise.floor})
+    for baseline in adapter.baselines():
+        store.record_score(
+            Score(
+                subject=f"{BASELINE_PREFIX}{baseline.name}",
+                split="search",
+                seed=0,
+                attempt=0,
+                outcome=certificate.baselines[baseline.name],
+                evaluation=seal.digest,
+                submission=submission_digest(space.adapter / baseline.folder),
+                at=seal.sealed_at,
+            )
+        )
+
+
+def _seal(campaign: CampaignContext, certificate: Certificate) -> str:
     space = campaign.workspace
     write_atomic(space.evaluation / "certificate.json", dumps(certificate, indent=2))
     seal = make_seal(space, campaign.adapter.options, at=campaign.clock.now())
     with campaign.store.transaction():
-        campaign.store.put("evaluation", {"digest": seal.digest, "noise_floor": certificate.noise.floor})
-        for baseline in campaign.adapter.baselines():
-            campaign.store.record_score(
-                Score(
-                    subject=f"baseline:{baseline.name}",
-                    split="search",
-                    seed=0,
-                    attempt=0,
-                    outcome=trials.baselines[baseline.name],
-                    evaluation=seal.digest,
-                    submission=submission_digest(space.adapter / baseline.folder),
-                    at=campaign.clock.now(),
-                )
-            )
+        put_on_record(campaign.store, space, campaign.adapter, certificate, seal)
         campaign.emit(
             EvaluationSealed(
                 digest=seal.digest,

@@ -58,6 +58,7 @@ class Trials:
         return Certificate(
             floor=self._value("floor"),
             reference=self._value("reference"),
+            baselines=dict(self.baselines),
             noise=measure_noise(noise),
             canaries=tuple(canaries),
             attacks=tuple(attacks),
