@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from alphalab.experiments import ExperimentState as S
 from alphalab.measurement import Failure, Metric
-from alphalab.phases.experiment.decide import (
+from alphalab.phases.experiment.decide import decide
+from alphalab.phases.experiment.engine import (
     Analyse,
     BoardChanged,
     Cancel,
@@ -27,7 +28,6 @@ from alphalab.phases.experiment.decide import (
     Score,
     StopAsked,
     Submit,
-    decide,
 )
 from alphalab.phases.experiment.stopping import after_failure, converged
 

@@ -19,4 +19,5 @@ __all__ = [
     "confirm",
     "evaluate",
     "explore",
+    "put_on_record",
 ]

@@ -1,7 +1,7 @@
 """Experiment: propose, implement, run, score, analyse, fix; then confirm the leaders."""
 
-from alphalab.phases.experiment.decide import Rules
 from alphalab.phases.experiment.dispatcher import Dispatcher
+from alphalab.phases.experiment.engine import Rules
 from alphalab.phases.experiment.finalists import FINALISTS, confirm
 from alphalab.phases.experiment.watcher import JobWatcher
 

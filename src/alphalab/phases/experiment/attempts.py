@@ -11,7 +11,7 @@ from alphalab.evaluation import verify_seal
 from alphalab.executors import Executor, JobState, JobStatus
 from alphalab.experiments import ExperimentState, Score, write_result
 from alphalab.measurement import Failure, Measurement, Outcome
-from alphalab.phases.experiment import decide
+from alphalab.phases.experiment import engine
 from alphalab.phases.experiment.jobs import ScoringJob, discard_submission, executor_job, job_for_attempt, outcome_of
 from alphalab.phases.experiment.stopping import after_failure
 from alphalab.phases.experiment.watcher import JobWatcher
@@ -50,7 +50,7 @@ class Attempts:
             for experiment in self.campaign.store.experiments(state=state):
                 await self._launch(experiment.id)
 
-    async def submit(self, command: decide.Submit) -> None:
+    async def submit(self, command: engine.Submit) -> None:
         """Write down the intent, then hand the job over."""
         self.campaign.store.begin_attempt(command.id)
         await self._launch(command.id)
@@ -79,7 +79,7 @@ class Attempts:
             self.campaign.store.move(experiment_id, S.RUNNING, S.SCORING)
         self.changed(experiment_id)
 
-    async def score(self, command: decide.Score) -> None:
+    async def score(self, command: engine.Score) -> None:
         """Take the outcome of the latest attempt: check the seal, put it on record, move on.
 
         Raises:
@@ -113,7 +113,7 @@ class Attempts:
             self.campaign.remember_failure(experiment_id, failure)
             self.campaign.store.move(experiment_id, S.SCORING, S(target), reason=failure.message[:300], failure=failure)
 
-    async def cancel(self, command: decide.Cancel) -> None:
+    async def cancel(self, command: engine.Cancel) -> None:
         """Take an experiment off the board; its job, if it has one, ends."""
         experiment = self.campaign.store.experiment(command.id)
         attempt = self.campaign.store.attempt(command.id)

@@ -16,7 +16,8 @@ from alphalab.executors import Executor
 from alphalab.experiments import Experiment
 from alphalab.measurement import Measurement
 from alphalab.phases.experiment.attempts import Attempts
-from alphalab.phases.experiment.decide import (
+from alphalab.phases.experiment.decide import decide
+from alphalab.phases.experiment.engine import (
     Analyse,
     BoardChanged,
     Cancel,
@@ -36,7 +37,6 @@ from alphalab.phases.experiment.decide import (
     Score,
     StopAsked,
     Submit,
-    decide,
 )
 from alphalab.phases.experiment.watcher import JobWatcher
 from alphalab.phases.experiment.work import Work

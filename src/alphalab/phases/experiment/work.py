@@ -8,7 +8,7 @@ from alphalab.agents import AgentResult
 from alphalab.events import ReportWritten
 from alphalab.experiments import ExperimentState, write_proposal, write_result
 from alphalab.measurement import Failure
-from alphalab.phases.experiment import briefs, decide
+from alphalab.phases.experiment import briefs, engine
 from alphalab.roles import Analyst, CampaignContext, Fixer, Implementer, Reporter, RoleAgent, Strategist
 
 S = ExperimentState
@@ -20,7 +20,7 @@ class Work:
 
     campaign: CampaignContext
 
-    async def propose(self, command: decide.Propose) -> bool:
+    async def propose(self, command: engine.Propose) -> bool:
         """Let the Strategist fill the board; whether anything came onto it."""
         before = len(self.campaign.store.experiments())
         notes: list[str] = self.campaign.store.get("steer") or []
@@ -36,7 +36,7 @@ class Work:
         remaining = [note for note in now if note not in notes]
         self.campaign.store.put("steer", remaining)
 
-    async def implement(self, command: decide.Implement) -> None:
+    async def implement(self, command: engine.Implement) -> None:
         """Let a Worker write the submission; without one the experiment has failed."""
         store = self.campaign.store
         store.move(command.id, S.PROPOSED, S.IMPLEMENTING)
@@ -44,7 +44,7 @@ class Work:
         agent, result = await self._run(Implementer, briefs.implementing(self.campaign, command.id), command.id)
         self._handed_in(command.id, agent, result, source=S.IMPLEMENTING)
 
-    async def fix(self, command: decide.Fix) -> None:
+    async def fix(self, command: engine.Fix) -> None:
         """Let a Worker repair the submission; without a repair the experiment has failed."""
         agent, result = await self._run(Fixer, briefs.fixing(self.campaign, command.id), command.id)
         self._handed_in(command.id, agent, result, source=S.FIXING)
@@ -70,14 +70,14 @@ class Work:
             else None
         )
 
-    async def analyse(self, command: decide.Analyse) -> None:
+    async def analyse(self, command: engine.Analyse) -> None:
         """Let a Worker explain the score."""
         self.campaign.store.move(command.id, S.SCORED, S.ANALYZING)
         await self._run(Analyst, briefs.analysing(self.campaign, command.id), command.id)
         self.campaign.store.move(command.id, S.ANALYZING, S.DONE)
         write_result(self.campaign.workspace, self.campaign.store.experiment(command.id))
 
-    async def report(self, command: decide.Report) -> None:
+    async def report(self, command: engine.Report) -> None:
         """Let the Reporter write a milestone."""
         await self._run(Reporter, briefs.reporting(self.campaign, command.number))
         self.campaign.store.put("reports", command.number)
