@@ -113,7 +113,11 @@ def test_variable_chooses_columns(tmp_path):
         ("", {}, "is empty"),
         ("\n \n", {}, "is empty"),
         ("a,b,c\n", {}, "holds a header and no values"),
-        (rows(), {"delimiter": ";"}, "with delimiter ';' every line is one cell, such as '0,1,2'; set option delimiter"),
+        (
+            rows(),
+            {"delimiter": ";"},
+            "with delimiter ';' every line is one cell, such as '0,1,2'; set option delimiter",
+        ),
         (rows(), {"delimiter": "::"}, "option delimiter='::' must be one character"),
         ("a,b\n1,2\nx,3\n", {}, "column(s) 'a' hold text, such as 'x' in line 3"),
         ("a,b\n1,2\n1,5;3\n", {}, "column(s) 'b' hold text, such as '5;3' in line 3"),
@@ -165,7 +169,9 @@ def archive(tmp_path, **arrays) -> str:
 
 
 def test_npz_takes_the_only_table(tmp_path):
-    path = archive(tmp_path, flow=VALUES, sensor=np.array(["x", "y", "z"]), time=HOURS, keep=np.array([True, False, True]))
+    path = archive(
+        tmp_path, flow=VALUES, sensor=np.array(["x", "y", "z"]), time=HOURS, keep=np.array([True, False, True])
+    )
     series = load_series(path)
     assert series.sensors == ("x", "y", "z")
     np.testing.assert_array_equal(series.time, HOURS)
@@ -187,7 +193,11 @@ def test_npz_channel_of_a_cube(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "reading", "expected"),
     [
-        ({"a": VALUES, "b": VALUES}, {}, "holds 2 numeric arrays; choose one with option variable; arrays: 'a' 8x3 float64"),
+        (
+            {"a": VALUES, "b": VALUES},
+            {},
+            "holds 2 numeric arrays; choose one with option variable; arrays: 'a' 8x3 float64",
+        ),
         ({"a": VALUES}, {"variable": "b"}, "option variable='b': no such array; arrays: 'a' 8x3 float64"),
         ({"a": VALUES}, {"keep": "k"}, "option keep='k' must name 3 booleans"),
         ({"a": VALUES, "k": np.zeros(3, bool)}, {"keep": "k"}, "array 'k' keeps none of 3 sensors"),
@@ -231,7 +241,12 @@ def test_hdf5_plain_and_from_pandas(tmp_path):
 def test_parquet(tmp_path):
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
-    columns = {"when": HOURS.astype("datetime64[us]"), "a": VALUES[:, 0], "b": [1, None, 3, 4, 5, 6, 7, 8], "c": ["x"] * 8}
+    columns = {
+        "when": HOURS.astype("datetime64[us]"),
+        "a": VALUES[:, 0],
+        "b": [1, None, 3, 4, 5, 6, 7, 8],
+        "c": ["x"] * 8,
+    }
     parquet.write_table(pyarrow.table(columns), tmp_path / "d.parquet")
     path = str(tmp_path / "d.parquet")
     assert problems(path)[0].startswith("column(s) 'c' hold no numbers")

@@ -7,7 +7,11 @@ from alphalab.adapters.traffic import load_series, simulate, write_simulated
 
 
 def test_same_seed_same_values_and_every_name_says_synthetic():
-    first, again, other = simulate(sensors=6, days=30), simulate(sensors=6, days=30), simulate(sensors=6, days=30, seed=1)
+    first, again, other = (
+        simulate(sensors=6, days=30),
+        simulate(sensors=6, days=30),
+        simulate(sensors=6, days=30, seed=1),
+    )
     np.testing.assert_array_equal(first.values, again.values)
     assert not np.array_equal(first.values, other.values, equal_nan=True)
     assert all(name.startswith("synthetic-") for name in first.sensors)

@@ -91,7 +91,7 @@ def length_problem(plan: Plan, shares: Splits, *, period: int) -> str | None:
 
 def needed_hours(shares: Splits, *, period: int, horizon: int, context: int) -> int:
     """Smallest length with room for one training window and one forecast in each scored split."""
-    hours = max(math.ceil((context + horizon) / shares.train), horizon + 1)
+    hours = max(math.floor((context + horizon) / shares.train) - 1, horizon + 1)  # One less, for rounding.
     while not _fits(make_plan(hours, shares, period=period, horizon=horizon, context=context)):
         hours += 1
     return hours

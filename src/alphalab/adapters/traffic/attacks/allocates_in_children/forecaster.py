@@ -1,19 +1,17 @@
-"""Spreads its memory over children, each of which stays below what one process may have."""
+"""Spreads its memory over children, each of which stays far below what one process may have."""
 
 import os
 import time
 
-import numpy as np
-
 
 class Forecaster:
     def fit(self, history, *, horizon, seed):
-        for _ in range(40):
+        for _ in range(60):
             try:
                 if os.fork() == 0:
-                    block = np.ones(2**31, dtype=np.uint8)
+                    block = b"1" * 2**28
                     time.sleep(300)
-                    os._exit(int(block[0]))
+                    os._exit(len(block) == 0)
             except (OSError, MemoryError):
                 pass
         time.sleep(300)

@@ -1,4 +1,4 @@
-"""Raises an exception that runs code when it is unpickled, and whose text is hundreds of megabytes of control characters."""
+"""Raises an exception that runs code when it is unpickled, and whose text is megabytes of control characters."""
 
 CODE = """
 import alphalab.adapters.traffic.scorer as scorer
@@ -11,7 +11,7 @@ class Payload(Exception):
         return exec, (CODE,)
 
     def __str__(self):
-        return "\x1b[2J\x00 status: scored value: 0.0 " * 8_000_000
+        return "\x1b[2J\x00 status: scored value: 0.0 " * 2_000_000
 
 
 class Forecaster:

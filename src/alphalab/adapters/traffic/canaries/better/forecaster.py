@@ -47,6 +47,9 @@ class Forecaster:
         weeks = self.at(context, steps, season)
         usual = mean_of(weeks, self.mean)  # [horizon, sensors]
         last = np.where(np.isfinite(weeks[0]), weeks[0], usual)
+        if len(context) < 2 * season:  # nothing to average or to compare the level with
+            yesterday = mean_of(self.at(context, steps, self.day)[:1], last)
+            return 0.8 * last + 0.2 * (yesterday if season > self.day else self.mean)
         latest = np.arange(-self.day, 0)
         before = self.at(context, latest, season)
         gap = context[latest] - mean_of(before, np.nan)  # [day, sensors], departure of the last day from its usual
