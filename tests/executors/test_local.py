@@ -244,6 +244,35 @@ async def test_a_submitter_killed_after_the_start_is_made_up_for(executor, job, 
     assert (tmp_path / "count").read_text() == "run\n"
 
 
+_DRIVER = """
+import asyncio, sys
+from pathlib import Path
+from alphalab.executors import Job, LocalExecutor
+
+async def main(root):
+    async with LocalExecutor(root=root / "state", cpus=3) as executor:
+        print(flush=True)
+        for n in range(12):
+            command = ("/bin/sh", "-c", f"echo >> count-{n}; sleep 0.05")
+            await executor.submit(Job(key=f"job-{n}", command=command, cwd=root, folder=root / "jobs" / f"job-{n}"))
+        await asyncio.sleep(600)
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+async def test_drivers_killed_at_any_moment_run_every_job_once(executor, job, tmp_path):
+    for moment_ms in (1, 2, 4, 8, 16, 32, 64, 128):
+        command = [sys.executable, "-c", _DRIVER, str(tmp_path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as driver:  # noqa: ASYNC220 - killed below
+            await asyncio.to_thread(driver.stdout.readline)
+            await asyncio.sleep(moment_ms / 1000)
+            driver.kill()
+    ids = [await executor.submit(job(f"echo >> count-{n}", key=f"job-{n}")) for n in range(12)]
+    assert {status.state for status in await finish_all(executor, ids)} == {JobState.SUCCEEDED}
+    assert [(tmp_path / f"count-{n}").read_text() for n in range(12)] == ["\n"] * 12
+
+
 async def test_many_executors_start_a_job_once(job, tmp_path):
     executors = [LocalExecutor(root=tmp_path / "state", cpus=2) for _ in range(4)]
     each = job("echo run >> count")

@@ -17,10 +17,10 @@ from alphalab.executors.job_folder import JobFolder, Record, claim_folder, claim
 from alphalab.executors.leases import Lease, Leases, offered_cpus, offered_gpus
 from alphalab.executors.processes import (
     job_environment,
+    last_word,
     open_process,
     request_cancel,
     spawn_runner,
-    sweep,
 )
 
 _PREFIX = "local:"
@@ -226,7 +226,7 @@ class LocalExecutor(Executor):
         if record.state is JobState.RUNNING and record.runner is not None:
             pidfd = open_process(record.runner)
             if pidfd is None:
-                record = self._after_death(entry, record)
+                record = last_word(entry.folder, record)
             else:
                 entry.lease = record.lease
                 self._ready().count(record.lease)
@@ -234,15 +234,6 @@ class LocalExecutor(Executor):
         entry.status = record.status
         if record.state.is_final:
             self._tell()
-
-    def _after_death(self, entry: _Entry, record: Record) -> Record:
-        """The last word on a job whose runner is gone: what it wrote before, else that the job is lost."""
-        reason = "its runner was killed, so nobody saw how the command ended"
-        if entry.folder.read() == record:
-            sweep(record)
-            entry.folder.settle(JobState.LOST, reason, over=record)
-        last = entry.folder.read()
-        return last if last and last.state.is_final else Record(state=JobState.LOST, reason=reason)
 
     # --- starting and ending ---
 

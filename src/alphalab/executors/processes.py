@@ -12,7 +12,7 @@ from pathlib import Path
 
 from alphalab import _serde
 from alphalab.executors import job_runner
-from alphalab.executors.base import Job
+from alphalab.executors.base import Job, JobState
 from alphalab.executors.job_folder import JobFolder, Process, Record
 from alphalab.executors.leases import Lease
 
@@ -77,6 +77,16 @@ def request_cancel(process: Process) -> None:
         return  # it ended by itself
     finally:
         os.close(pidfd)
+
+
+def last_word(folder: JobFolder, record: Record) -> Record:
+    """Record of a job whose runner is gone: what it wrote before its end, else that the job is lost."""
+    reason = "its runner was killed, so nobody saw how the command ended"
+    if folder.read() == record:
+        sweep(record)
+        folder.settle(JobState.LOST, reason, over=record)
+    last = folder.read()
+    return last if last and last.state.is_final else Record(state=JobState.LOST, reason=reason)
 
 
 def sweep(record: Record) -> None:
