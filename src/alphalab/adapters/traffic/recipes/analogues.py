@@ -7,7 +7,9 @@ distance. Only days of the same kind (usual traffic volume before and after midn
 
 import numpy as np
 
+# fmt: off
 PARAMETERS = {"window": 2, "components": 8, "neighbours": 40, "sharpness": 1.0, "strength": 0.8, "level_days": 7, "level": 0.9, "fill": "seasonal"}
+# fmt: on
 
 
 DAYS = (24, 48, 96, 144, 288)  # steps per day of hourly, 30, 15, 10 and 5 minute data
@@ -83,7 +85,9 @@ class Forecaster:
         self.seen = np.isfinite(history)
         self.x = filled(history, usual, PARAMETERS["fill"]) - usual  # [hours, sensors]
         self.usual = usual
-        self.scale = np.sqrt((np.where(self.seen, history - usual, 0) ** 2).sum(0) / np.maximum(self.seen.sum(0), 1)) + 1e-6
+        self.scale = (
+            np.sqrt((np.where(self.seen, history - usual, 0) ** 2).sum(0) / np.maximum(self.seen.sum(0), 1)) + 1e-6
+        )
         self.library = {}
 
     def level(self, x, usual):
@@ -105,7 +109,10 @@ class Forecaster:
         axes = axes / np.maximum(np.linalg.norm(axes, axis=0), 1e-9)
         codes = past @ axes  # [origins, components]
         after = np.stack(
-            [self.x[o : o + self.horizon] - self.level(self.x[:o], self.usual[:o]) * self.usual[o : o + self.horizon] for o in origins]
+            [
+                self.x[o : o + self.horizon] - self.level(self.x[:o], self.usual[:o]) * self.usual[o : o + self.horizon]
+                for o in origins
+            ]
         )
         bound = 5 * self.scale
         return axes, codes, self.kind(origins % self.week), np.clip(after, -bound, bound).astype(np.float32)

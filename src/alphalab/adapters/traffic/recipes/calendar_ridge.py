@@ -8,7 +8,9 @@ will miss, and is trusted only as far as it predicts something large.
 
 import numpy as np
 
+# fmt: off
 PARAMETERS = {"days": 6, "weeks": 4, "recent": 3, "alpha": 0.01, "sensor_alpha": 1.0, "unusual": 0.3, "evening": 6, "width": 1.0, "noise": 0.1, "caution": 0.07, "fill": "seasonal"}
+# fmt: on
 
 
 DAYS = (24, 48, 96, 144, 288)  # steps per day of hourly, 30, 15, 10 and 5 minute data

@@ -6,7 +6,9 @@ autoregression over the last days and the same weekday of the week before; each 
 
 import numpy as np
 
+# fmt: off
 PARAMETERS = {"rank": 12, "days": 3, "alpha": 30.0, "level_days": 7, "level": 0.9, "recency_days": 400.0, "fill": "seasonal"}
+# fmt: on
 
 
 DAYS = (24, 48, 96, 144, 288)  # steps per day of hourly, 30, 15, 10 and 5 minute data
@@ -134,5 +136,9 @@ class Forecaster:
         usual = self.profile[(start + np.arange(-n, self.horizon)) % self.week]
         x = np.concatenate([filled(context, usual[:n], PARAMETERS["fill"]), np.zeros((self.horizon, context.shape[1]))])
         blocks, expected = self.days(x, usual, n, n)
-        rest = (self.inputs((blocks @ axes)[None]) @ weights @ out_axes.T).reshape(self.horizon, -1) / self.weight * self.scale
+        rest = (
+            (self.inputs((blocks @ axes)[None]) @ weights @ out_axes.T).reshape(self.horizon, -1)
+            / self.weight
+            * self.scale
+        )
         return np.maximum(expected[n:] + rest, 0)  # [horizon, sensors]

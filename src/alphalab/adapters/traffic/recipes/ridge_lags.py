@@ -6,7 +6,9 @@ are fitted when the first context shows at which hour of the day forecasts start
 
 import numpy as np
 
+# fmt: off
 PARAMETERS = {"days": 6, "weeks": 4, "recent": 3, "level": 1, "alpha": 3.0, "pooling": "shared", "clip": 5.0, "fill": "seasonal"}
+# fmt: on
 
 
 DAYS = (24, 48, 96, 144, 288)  # steps per day of hourly, 30, 15, 10 and 5 minute data
@@ -99,7 +101,11 @@ class Forecaster:
     def features(self, x, origins, step, reach):
         columns = [x[origins + step - lag] for lag in self.lags(step, reach)]
         if PARAMETERS["level"]:  # slow level: mean departure of the last day, week and four weeks
-            columns += [np.stack([x[o - w : o].mean(0) for o in origins]) for w in (self.day, self.week, 4 * self.week) if w <= reach]
+            columns += [
+                np.stack([x[o - w : o].mean(0) for o in origins])
+                for w in (self.day, self.week, 4 * self.week)
+                if w <= reach
+            ]
         columns.append(np.broadcast_to(self.scale.astype(np.float32), columns[0].shape))
         return np.stack(columns, axis=2)  # [origins, sensors, features]
 
