@@ -60,7 +60,8 @@ def test_never_more_proposals_than_the_budget_has_left():
 def test_a_command_that_was_given_is_not_given_again():
     state, first = look(with_cards())
     _, second = look(state)
-    assert first and not second
+    assert first
+    assert not second
 
 
 def test_fix_before_analyse_before_implement():
