@@ -102,12 +102,22 @@ class Measurement:
     """Plain facts for reports: counts of units, origins, masked values."""
 
 
+MAX_MESSAGE = 4000
+"""Characters of a failure's message; the rest of a long one is in the logs."""
+
+
+def _printable(text: str) -> str:
+    """Candidates write parts of these messages: what would steer a terminal is replaced, what is endless is cut."""
+    shown = "".join(character if character.isprintable() or character in "\n\t" else "\ufffd" for character in text)
+    return shown if len(shown) <= MAX_MESSAGE else f"{shown[:MAX_MESSAGE]} …"
+
+
 @frozen(kw_only=True)
 class Failure:
     """Why a submission has no score. A failed experiment is a result."""
 
     kind: FailureKind
-    message: str
+    message: str = field(converter=_printable)
     """One or two sentences for the author of the submission."""
     seconds: float = 0.0
     sandbox: str = "none"

@@ -10,7 +10,7 @@ workspace/
   evaluation/              sealed package: evaluation.json tests/ attacks/ review.json certificate.json seal.json
   private/                 held-out targets; never visible to an agent or a job's candidate
   experiments/exp-0001/    proposal.json submission/ logs/ artifacts/ result.json debrief.md
-  playbook.md  reports/  transcripts/
+  playbook.md  reports/  transcripts/  jobs/
 ```
 """
 
@@ -77,6 +77,11 @@ class Workspace:
     def experiments(self) -> Path:
         """One folder per experiment."""
         return self.root / "experiments"
+
+    @property
+    def jobs(self) -> Path:
+        """Where a local executor keeps which job belongs to which folder."""
+        return self.root / "jobs"
 
     @property
     def playbook(self) -> Path:
