@@ -88,7 +88,7 @@ class Forecaster:
         self.scale = (
             np.sqrt((np.where(self.seen, history - usual, 0) ** 2).sum(0) / np.maximum(self.seen.sum(0), 1)) + 1e-6
         )
-        self.library = {}
+        self.library = {0: self.build(0)}  # by hour of the day; splits begin on whole days, others come when asked for
 
     def level(self, x, usual):
         """Slow departure of each sensor as a share of its usual flow."""
@@ -97,11 +97,14 @@ class Forecaster:
 
     def before(self, x, origin):
         """The last days before an origin, compressed later; [window * day * sensors]."""
-        part = np.clip(x[origin - PARAMETERS["window"] * self.day : origin] / self.scale, -4, 4)
+        need = PARAMETERS["window"] * self.day
+        part = np.clip(x[max(0, origin - need) : origin] / self.scale, -4, 4)
+        part = np.concatenate([np.zeros((need - len(part), x.shape[1])), part])
         return (part * np.sqrt(self.scale / self.scale.mean())).ravel()
 
-    def build(self, hour, reach):
+    def build(self, hour):
         need = max(PARAMETERS["window"], PARAMETERS["level_days"]) * self.day
+        need = max(1, min(need, (len(self.x) - self.horizon) // 2))
         origins = np.arange(need + (hour - need) % self.day, len(self.x) - self.horizon + 1, self.day)
         past = np.stack([self.before(self.x, o) for o in origins])  # [origins, window * day * sensors]
         _, vectors = np.linalg.eigh(past @ past.T)
@@ -123,14 +126,11 @@ class Forecaster:
     def predict(self, context):
         n, start = len(context), position(network(context, self.mean), self.pattern)
         if start % self.day not in self.library:
-            self.library[start % self.day] = self.build(start % self.day, n)
+            self.library[start % self.day] = self.build(start % self.day)
         axes, codes, kinds, after = self.library[start % self.day]
         usual = self.profile[(start + np.arange(-n, self.horizon)) % self.week]
         x = filled(context, usual[:n], PARAMETERS["fill"]) - usual[:n]
-        need = PARAMETERS["window"] * self.day
-        if n < need:
-            x = np.concatenate([np.zeros((need - n, x.shape[1])), x])
-        code = self.before(x, len(x)) @ axes
+        code = self.before(x, n) @ axes
         apart = np.sqrt(((codes - code) ** 2).sum(1))  # [origins]
         unlike = np.abs(kinds - self.kind(np.array(start))).max(1) > 0.08  # another kind of day
         apart = apart + unlike * 10 * np.median(apart)

@@ -9,7 +9,7 @@ will miss, and is trusted only as far as it predicts something large.
 import numpy as np
 
 # fmt: off
-PARAMETERS = {"days": 6, "weeks": 4, "recent": 3, "alpha": 0.01, "sensor_alpha": 1.0, "unusual": 0.3, "evening": 6, "width": 1.0, "noise": 0.1, "caution": 0.07, "fill": "seasonal"}
+PARAMETERS = {"days": 6, "weeks": 4, "recent": 3, "alpha": 0.01, "sensor_alpha": 3.0, "unusual": 0.3, "evening": 6, "width": 1.0, "noise": 0.1, "caution": 0.07, "fill": "seasonal"}
 # fmt: on
 
 
@@ -77,7 +77,14 @@ class Forecaster:
         self.target = np.where(self.seen, history - self.usual, 0)  # [hours, sensors], weight 0 where not measured
         normal = self.seen & ~self.odd[:, None]
         self.scale = np.sqrt((self.target**2 * normal).sum(0) / np.maximum(normal.sum(0), 1)) + 1e-6  # [sensors]
-        self.models = {}
+        # Splits begin on whole days, so forecasts usually start at the hour at which the history starts; others are
+        # fitted when they are first asked for, as are shorter contexts.
+        reach = self.reach(28 * self.day)
+        self.models = {(0, reach): self.train(0, reach)}
+
+    def reach(self, length):
+        """How far back inputs may look: the context, four weeks, and half of what there is to learn from."""
+        return max(1, min(length, 28 * self.day, (len(self.history) - self.horizon) // 2))
 
     def unusual(self, x, usual):
         """Hours of days whose network total is far from the usual total, measured against the last three weeks."""
@@ -163,15 +170,15 @@ class Forecaster:
 
     def solve(self, X, W, y):
         """Shared ridge weights, then each sensor's correction of them."""
-        n, flat = X.shape[2], (X * W).reshape(-1, X.shape[2])
-        A, b = (flat.T @ X.reshape(-1, n)).astype(float), (flat.T @ y.reshape(-1)).astype(float)
-        size = np.sqrt(np.diag(A)) + 1e-9
-        shared = np.linalg.solve(A / size / size[:, None] + PARAMETERS["alpha"] * np.eye(n), b / size) / size
-        XW = (X * W).transpose(1, 2, 0)  # [sensors, features, origins]
-        A = XW @ X.transpose(1, 0, 2)
-        b = XW @ (y - X @ shared.astype(np.float32)).T[..., None]
+        n, X = X.shape[2], np.ascontiguousarray(X.transpose(1, 0, 2))  # [sensors, origins, features]
+        XW = X.transpose(0, 2, 1) * W.transpose(1, 2, 0)  # [sensors, features, origins]
+        A, b = XW @ X, (XW @ y.T[..., None])[..., 0]  # [sensors, features, features], [sensors, features]
+        all_A, all_b = A.sum(0, dtype=float), b.sum(0, dtype=float)
+        size = np.sqrt(np.diag(all_A)) + 1e-9
+        shared = np.linalg.solve(all_A / size / size[:, None] + PARAMETERS["alpha"] * np.eye(n), all_b / size) / size
         ridge = PARAMETERS["sensor_alpha"] * np.trace(A, axis1=1, axis2=2)[:, None, None] / n + 1e-3
-        return (shared + np.linalg.solve(A + ridge * np.eye(n), b)[..., 0]).astype(np.float32)
+        own = np.linalg.solve(A + ridge * np.eye(n), (b - A @ shared)[..., None])[..., 0]
+        return (shared + own).astype(np.float32)  # [sensors, features]
 
     def signs(self, raw, origins, start):
         """What may announce an unusual day: the network's last hours against those of the last two weeks, and the
@@ -193,14 +200,14 @@ class Forecaster:
 
     def predict(self, context):
         start = position(network(context, self.mean), self.pattern)
-        n, reach = len(context), min(len(context), len(self.history) - 2 * self.horizon - self.day)
-        if start % self.day not in self.models:
-            self.models[start % self.day] = self.train(start % self.day, reach)
-        weights, signs, spread, known = self.models[start % self.day]
+        n, key = len(context), (start % self.day, self.reach(len(context)))
+        if key not in self.models:
+            self.models[key] = self.train(*key)
+        weights, signs, spread, known = self.models[key]
         usual = self.profile[(start + np.arange(-n, self.horizon)) % self.week]
         raw, x = self.departure(context, usual[:n], self.unusual(context, usual[:n]))
         at, free, sums = np.array([n]), self.free(np.array([start])), self.sums(x)
-        out = np.stack([(self.features(x, sums, at, k, reach, free)[0] * w).sum(1) for k, w in enumerate(weights)])
+        out = np.stack([(self.features(x, sums, at, k, key[1], free)[0] * w).sum(1) for k, w in enumerate(weights)])
         near = self.kernel(self.signs(raw, at, np.array([start])) / spread, signs)  # [1, origins]
         extra = (near @ known).reshape(self.horizon, -1) * self.scale  # [horizon, sensors]
         size = extra.sum() / max(usual[n:].sum(), 1e-6)  # share of the day's traffic

@@ -82,15 +82,15 @@ class Forecaster:
         seen = np.isfinite(history)
         self.scale = np.sqrt((np.where(seen, history - usual, 0) ** 2).sum(0) / np.maximum(seen.sum(0), 1)) + 1e-6
         self.x, self.usual = filled(history, usual, PARAMETERS["fill"]), usual
-        self.models = {}
+        self.models = {0: self.train(0)}  # by hour of the day; splits begin on whole days, others come when asked for
 
     def level(self, x, usual):
         n = min(len(x), PARAMETERS["level_days"] * self.day)
         return 1 + PARAMETERS["level"] * (x[-n:].sum(0) / np.maximum(usual[-n:].sum(0), 1e-3) - 1)  # [sensors]
 
-    def days(self, x, usual, origin, reach):
+    def days(self, x, usual, origin):
         """Departures from level times profile of the last days, newest first; busy sensors weigh more."""
-        expected = self.level(x[max(0, origin - reach) : origin], usual[max(0, origin - reach) : origin]) * usual
+        expected = self.level(x[:origin], usual[:origin]) * usual
         blocks = []
         for back in (*range(1, PARAMETERS["days"] + 1), 7):
             a = origin - back * self.day
@@ -102,13 +102,13 @@ class Forecaster:
     def weight(self):
         return np.sqrt(self.scale / self.scale.mean())
 
-    def train(self, hour, reach):
-        need = 7 * self.day
+    def train(self, hour):
+        need = max(1, min(7 * self.day, (len(self.x) - self.horizon) // 2))
         origins = np.arange(need + (hour - need) % self.day, len(self.x) - self.horizon + 1, self.day)
         past, after = [], []
         for o in origins:
-            a = max(0, o - 4 * need)  # a window, so that each level costs the same
-            blocks, expected = self.days(self.x[a : o + self.horizon], self.usual[a : o + self.horizon], o - a, reach)
+            a = max(0, o - 28 * self.day)  # a window, so that each level costs the same
+            blocks, expected = self.days(self.x[a : o + self.horizon], self.usual[a : o + self.horizon], o - a)
             past.append(blocks)
             rest = self.x[o : o + self.horizon] - expected[o - a :]
             after.append((np.clip(rest / self.scale, -4, 4) * self.weight).ravel())
@@ -131,11 +131,11 @@ class Forecaster:
     def predict(self, context):
         n, start = len(context), position(network(context, self.mean), self.pattern)
         if start % self.day not in self.models:
-            self.models[start % self.day] = self.train(start % self.day, n)
+            self.models[start % self.day] = self.train(start % self.day)
         axes, out_axes, weights = self.models[start % self.day]
         usual = self.profile[(start + np.arange(-n, self.horizon)) % self.week]
         x = np.concatenate([filled(context, usual[:n], PARAMETERS["fill"]), np.zeros((self.horizon, context.shape[1]))])
-        blocks, expected = self.days(x, usual, n, n)
+        blocks, expected = self.days(x, usual, n)
         rest = (
             (self.inputs((blocks @ axes)[None]) @ weights @ out_axes.T).reshape(self.horizon, -1)
             / self.weight

@@ -1,7 +1,7 @@
 """Ridge regression on lags aligned to the hour: one small linear model for every hour of the forecast.
 
 The target is flow minus its weekly profile, so a lag of 24 hours means the same on Monday as on Friday. The models
-are fitted when the first context shows at which hour of the day forecasts start, and how far back they may look.
+belong to one hour of the day at which forecasts start and one length of context.
 """
 
 import numpy as np
@@ -83,7 +83,14 @@ class Forecaster:
         self.target = np.where(self.seen, history - usual, 0)  # [hours, sensors], weight 0 where not measured
         self.scale = np.sqrt((self.target**2).sum(0) / np.maximum(self.seen.sum(0), 1)) + 1e-6  # [sensors]
         self.inputs = self.departure(filled(history, usual, PARAMETERS["fill"]), usual)
-        self.models = {}
+        # Splits begin on whole days, so forecasts usually start at the hour at which the history starts; others are
+        # fitted when they are first asked for, as are shorter contexts.
+        reach = self.reach(28 * self.day)
+        self.models = {(0, reach): self.train(0, reach)}
+
+    def reach(self, length):
+        """How far back inputs may look: the context, four weeks, and half of what there is to learn from."""
+        return max(1, min(length, 28 * self.day, (len(self.inputs) - self.horizon) // 2))
 
     def departure(self, x, usual):
         """Deviation from the profile, with spikes of faulty sensors cut off."""
@@ -130,13 +137,13 @@ class Forecaster:
 
     def predict(self, context):
         start = position(network(context, self.mean), self.pattern)
-        reach = min(len(context), len(self.inputs) - 2 * self.horizon - self.day)
-        if start % self.day not in self.models:
-            self.models[start % self.day] = self.train(start % self.day, reach)
+        key = (start % self.day, self.reach(len(context)))
+        if key not in self.models:
+            self.models[key] = self.train(*key)
         usual = self.profile[(start + np.arange(-len(context), self.horizon)) % self.week]
         x = self.departure(filled(context, usual[: len(context)], PARAMETERS["fill"]), usual[: len(context)])
         out = [
-            (self.features(x, np.array([len(context)]), k, reach)[0] * weights).sum(1)
-            for k, weights in enumerate(self.models[start % self.day])
+            (self.features(x, np.array([len(context)]), k, key[1])[0] * weights).sum(1)
+            for k, weights in enumerate(self.models[key])
         ]
         return np.maximum(usual[len(context) :] + np.stack(out), 0)  # [horizon, sensors]
