@@ -77,7 +77,7 @@ def register_union(converter: cattrs.Converter, union: Any, tags: Mapping[str, t
             raise _Problem(f"expected an object with a {key!r}, got {value!r}")
         fields = dict(cast("Mapping[str, Any]", value))
         tag = fields.pop(key, None)
-        if tag not in tags:
+        if not isinstance(tag, str) or tag not in tags:
             raise _Problem(f"unknown {key} {tag!r}; known: {', '.join(sorted(tags))}")
         kind: Any = tags[tag]
         return converter.structure(fields, kind)
@@ -111,7 +111,14 @@ def make_converter(*, strict: bool) -> cattrs.Converter:
 
 
 def _structure_attrs(converter: cattrs.Converter, cls: Any) -> Any:
-    return make_dict_structure_fn(cls, converter)
+    read: Callable[[Any, Any], Any] = make_dict_structure_fn(cls, converter)
+
+    def structure(value: Any, kind: Any) -> Any:
+        if not isinstance(value, Mapping):  # cattrs would read a list or a text as an object without keys
+            raise _Problem(f"expected an object, got {value!r}")
+        return read(cast("Any", value), kind)
+
+    return structure
 
 
 @cache

@@ -3,7 +3,7 @@
 ```
 AlphaLabError
 ├── ConfigError (ValueError)      what the caller passed cannot work; all problems together
-├── AdapterError                  an adapter folder is incomplete or contradicts itself
+│   └── AdapterError              an adapter folder is incomplete or contradicts itself
 ├── ModelError
 │   ├── RateLimited               the provider asks to wait
 │   ├── ContextOverflow           the request is larger than the window
