@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-import alphalab.candidates  # noqa: F401 - defines an error outside of errors.py
 from alphalab import errors
+from alphalab.candidates import CandidateFailed
 from alphalab.errors import AdapterError, AlphaLabError, ConfigError, NotFound, RateLimited, StaleState
 from alphalab.measurement import Failure
 
@@ -41,7 +41,7 @@ def test_the_message_is_what_str_says(kind):
 
 
 def test_a_failure_arrives_inside_its_error():
-    error = alphalab.candidates.CandidateFailed.because("crashed", "it raised", line=3)
+    error = CandidateFailed.because("crashed", "it raised", line=3)
     arrived = pickle.loads(pickle.dumps(error))
     assert arrived.failure == Failure(kind="crashed", message="it raised", details={"line": 3})
 

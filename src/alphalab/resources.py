@@ -11,12 +11,12 @@ from alphalab.errors import ConfigError
 
 
 def _positive(_instance: Any, attribute: Any, value: float | None) -> None:
-    if value is not None and value <= 0:
+    if value is not None and not value > 0:  # NaN is not above zero either
         raise ConfigError(f"{attribute.name}={value!r} must be above zero")
 
 
 def _not_negative(_instance: Any, attribute: Any, value: float) -> None:
-    if value < 0:
+    if not value >= 0:
         raise ConfigError(f"{attribute.name}={value!r} must not be negative")
 
 
