@@ -28,11 +28,15 @@ def file_digest(path: Path) -> str:
 
 
 def tree_digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file below a folder, by relative POSIX path; byte-code caches are left out."""
+    """SHA-256 of every file below a folder, by relative POSIX path; byte-code caches are left out.
+
+    A link counts as the place it names and is not followed, so that neither its coming nor its going is missed.
+    """
+    found = {path.relative_to(folder): path for path in sorted(folder.rglob("*"))}
     return {
-        path.relative_to(folder).as_posix(): file_digest(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.is_symlink() and "__pycache__" not in path.parts
+        name.as_posix(): digest({"link": str(path.readlink())}) if path.is_symlink() else file_digest(path)
+        for name, path in found.items()
+        if (path.is_symlink() or path.is_file()) and "__pycache__" not in name.parts
     }
 
 

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from alphalab._ids import digest, file_digest, tree_digests
 from alphalab._serde import dumps, loads
-from alphalab.errors import EvaluationTampered, EvaluationUnsealed
+from alphalab.errors import ConfigError, EvaluationTampered, EvaluationUnsealed
 from alphalab.provenance import environment, package_digest
 from alphalab.workspace import Workspace, write_atomic
 
@@ -57,8 +57,9 @@ def make_seal(workspace: Workspace, options: Mapping[str, Any], *, at: datetime)
     total = digest([files, scorer, facts, dict(options)])
     seal = Seal(digest=total, files=files, scorer=scorer, environment=facts, options=dict(options), sealed_at=at)
     write_atomic(_path(workspace), dumps(seal, indent=2))
-    for name in files:
-        (workspace.root / name).chmod(0o444)
+    for path in (_path(workspace), *(workspace.root / name for name in files)):
+        if not path.is_symlink():  # what a link leads to is not ours
+            path.chmod(0o444)
     return seal
 
 
@@ -67,13 +68,17 @@ def read_seal(workspace: Workspace) -> Seal:
 
     Raises:
         EvaluationUnsealed: There is none.
+        EvaluationTampered: It cannot be read.
     """
     path = _path(workspace)
     if not path.is_file():
         raise EvaluationUnsealed(
             f"{path} is missing: this evaluation has not been sealed; run the evaluate phase first"
         )
-    return loads(path.read_text(), Seal, subject=str(path))
+    try:
+        return loads(path.read_text(), Seal, subject=str(path))
+    except (ConfigError, UnicodeDecodeError) as error:
+        raise _tampered(f"evaluation/{SEAL}", f"it cannot be read any more ({error})") from error
 
 
 def verify_seal(workspace: Workspace, expected: str | None = None) -> Seal:
