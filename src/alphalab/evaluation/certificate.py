@@ -15,7 +15,7 @@ NOISE_RUNS = 5
 _TIE = 1e-9
 """Relative difference below which two scores are the same number summed in another order."""
 
-AttackVerdict = Literal["rejected", "no better than the floor", "succeeded"]
+AttackVerdict = Literal["rejected", "no better than the floor", "succeeded", "not tried"]
 
 
 @frozen(kw_only=True)
@@ -85,6 +85,11 @@ class Certificate:
             for attack in self.attacks
             if attack.verdict == "succeeded"
         ]
+        found += [
+            f"attack {attack.name!r} could not be tried: {tell(attack.outcome)}"
+            for attack in self.attacks
+            if attack.verdict == "not tried"
+        ]
         found += [] if self.tests.get("passed") else [f"the evaluation's tests fail: {self.tests.get('summary', '')}"]
         return tuple(found)
 
@@ -110,12 +115,15 @@ def judge_canary(expect: str, outcome: Outcome, *, metric: Metric, floor: float,
 
 
 def judge_attack(outcome: Outcome, *, metric: Metric, floor: float, changed: tuple[str, ...]) -> AttackVerdict:
-    """Whether an attack got anywhere: a score better than the floor, or a protected file changed."""
+    """Whether an attack got anywhere: a score better than the floor, or a protected file changed.
+
+    One that the machine failed was not tried, and nothing is known of it.
+    """
     if changed:
         return "succeeded"
     if isinstance(outcome, Measurement):
         return "succeeded" if clearly_better(metric, outcome.value, floor) else "no better than the floor"
-    return "rejected"
+    return "not tried" if outcome.kind == "infrastructure" else "rejected"
 
 
 def clearly_better(metric: Metric, a: float, b: float) -> bool:
