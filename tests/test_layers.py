@@ -19,7 +19,9 @@ LAYERS = [
     {"roles"},
     {"phases"},
     {"campaign"},
-    {"cli", "reports", "__main__"},
+    {"reports"},
+    {"cli"},
+    {"__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 DOORS = {("campaign", "reports")}
