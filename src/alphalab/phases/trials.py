@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from alphalab._ids import digest, file_digest
 from alphalab._serde import dump, load
@@ -46,28 +46,30 @@ class Trials:
         """Score everything that is missing and write down what came out."""
         campaign = self.campaign
         await self._measure_baselines()
-        noise, canaries = await asyncio.gather(self._noise(), self._canaries())
-        attacks = [
-            await self.attack_folder(attack.name, campaign.workspace.adapter / attack.folder)
-            for attack in campaign.adapter.attacks()
-            if attack.quick
-        ]
-        extra = [path for path in sorted((campaign.workspace.evaluation / "attacks").glob("*")) if path.is_dir()]
-        known = {attack.name for attack in attacks}
-        attacks += [await self.attack_folder(path.name, path) for path in extra if path.name not in known]
+        floor, reference = self._value("floor"), self._value("reference")
+        async with asyncio.TaskGroup() as group:
+            noise, canaries = group.create_task(self._noise()), group.create_task(self._canaries())
         return Certificate(
-            floor=self._value("floor"),
-            reference=self._value("reference"),
+            floor=floor,
+            reference=reference,
             baselines=dict(self.baselines),
-            noise=measure_noise(noise),
-            canaries=tuple(canaries),
-            attacks=tuple(attacks),
+            noise=measure_noise(_values(noise.result())),
+            canaries=tuple(canaries.result()),
+            attacks=tuple([await self.attack_folder(name, folder) for name, folder in self._attacks()]),
             tests=tests,
             rounds=rounds,
             sandbox=campaign.launcher.tier,
-            language_model=campaign.model_for("builder").capabilities.is_language_model,
+            language_model=campaign.uses_language_model("builder"),
             certified_at=campaign.clock.now(),
         )
+
+    def _attacks(self) -> list[tuple[str, Path]]:
+        """The shipped ones, and those that the Hacker wrote; a copy that was not changed is the shipped one."""
+        space = self.campaign.workspace
+        shipped = [(item.name, space.adapter / item.folder) for item in self.campaign.adapter.attacks() if item.quick]
+        known = {submission_digest(folder) for _name, folder in shipped}
+        written = [path for path in sorted((space.evaluation / "attacks").glob("*")) if path.is_dir()]
+        return shipped + [(path.name, path) for path in written if submission_digest(path) not in known]
 
     async def attack(self, name: str) -> AttackResult:
         """Try the attack in `evaluation/attacks/NAME`."""
@@ -77,10 +79,10 @@ class Trials:
     async def attack_folder(self, name: str, folder: Path) -> AttackResult:
         """Try one attack, or recall what it did; alone, so that what changed is its own doing."""
         await self._measure_baselines()
-        key = f"trial/attack/{submission_digest(folder)}"
+        key = f"trial/attack/{digest([submission_digest(folder), self.campaign.adapter.protocol()])}"
         recorded = self.campaign.store.get(key)
         if recorded is not None:
-            return load(recorded, AttackResult, subject=key)
+            return evolve(load(recorded, AttackResult, subject=key), name=name)
         before, started = self._protected(), time.monotonic()
         outcome = await self._score(folder, seed=0)
         after = self._protected()
@@ -89,7 +91,8 @@ class Trials:
         result = AttackResult(
             name=name, verdict=verdict, outcome=outcome, seconds=time.monotonic() - started, changed=changed
         )
-        self.campaign.store.put(key, dump(result))
+        if verdict != "not tried":
+            self.campaign.store.put(key, dump(result))
         return result
 
     def _protected(self) -> dict[str, str]:
@@ -99,9 +102,7 @@ class Trials:
 
     async def _measure_baselines(self) -> None:
         missing = [baseline for baseline in self.campaign.adapter.baselines() if baseline.name not in self.baselines]
-        outcomes = await asyncio.gather(
-            *(self._recall(self.campaign.workspace.adapter / item.folder, 0) for item in missing)
-        )
+        outcomes = await _together([self._recall(self.campaign.workspace.adapter / item.folder, 0) for item in missing])
         self.baselines |= {item.name: outcome for item, outcome in zip(missing, outcomes, strict=True)}
 
     def _baseline(self, role: str) -> Baseline:
@@ -121,13 +122,12 @@ class Trials:
             )
         return outcome.value
 
-    async def _noise(self) -> list[float]:
+    async def _noise(self) -> list[Outcome]:
         folder = self.campaign.workspace.adapter / self._baseline("reference").folder
-        outcomes = await asyncio.gather(*(self._recall(folder, seed) for seed in range(NOISE_RUNS)))
-        return [outcome.value for outcome in outcomes if isinstance(outcome, Measurement)]
+        return await _together([self._recall(folder, seed) for seed in range(NOISE_RUNS)])
 
     async def _canaries(self) -> list[CanaryResult]:
-        return list(await asyncio.gather(*(self._canary(canary) for canary in self.campaign.adapter.canaries())))
+        return await _together([self._canary(canary) for canary in self.campaign.adapter.canaries()])
 
     async def _canary(self, canary: Canary) -> CanaryResult:
         outcome = await self._recall(self.campaign.workspace.adapter / canary.folder, 0)
@@ -147,14 +147,29 @@ class Trials:
         recorded = campaign.store.get(key)
         if recorded is not None:
             return load(recorded, Outcome, subject=key)
-        outcome = await self._limited(self._score(folder, seed=seed))
-        campaign.store.put(key, dump(outcome, Outcome))
-        return outcome
-
-    async def _limited(self, work: Coroutine[Any, Any, T]) -> T:
         async with self._slots:
-            return await work
+            outcome = await self._score(folder, seed=seed)
+        if isinstance(outcome, Measurement) or outcome.kind != "infrastructure":
+            campaign.store.put(key, dump(outcome, Outcome))
+        return outcome
 
     async def _score(self, folder: Path, *, seed: int) -> Outcome:
         scorer = open_scorer(self.campaign.adapter, self.campaign.workspace, self.campaign.launcher)
         return await score_submission(scorer, folder, split="search", seed=seed)
+
+
+async def _together(work: list[Coroutine[Any, Any, T]]) -> list[T]:
+    """All results in order; when one raises, the others end before it is told."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(item) for item in work]
+    return [task.result() for task in tasks]
+
+
+def _values(outcomes: list[Outcome]) -> list[float]:
+    """Scores of the reference by seed."""
+    for seed, outcome in enumerate(outcomes):
+        if not isinstance(outcome, Measurement):
+            raise EvaluationUnsealed(
+                f"the reference has no score with seed {seed} ({tell(outcome)}); its noise cannot be measured"
+            )
+    return [outcome.value for outcome in outcomes if isinstance(outcome, Measurement)]

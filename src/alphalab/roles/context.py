@@ -66,10 +66,18 @@ class CampaignContext:
 
     def model_for(self, role: str) -> Model:
         """The model whose turn it is for a role."""
+        models = self._models(role)
+        return models[0] if len(models) == 1 else models[self.count(f"turns/{role}") % len(models)]
+
+    def uses_language_model(self, role: str) -> bool:
+        """Whether any model that plays a role is one."""
+        return any(model.capabilities.is_language_model for model in self._models(role))
+
+    def _models(self, role: str) -> tuple[Model, ...]:
         models = self.models.get(role, self.models.get("default"))
         if models is None:
             raise ConfigError(f"no model is set for role {role!r} and there is no 'default'; add one to models")
-        return models[0] if len(models) == 1 else models[self.count(f"turns/{role}") % len(models)]
+        return models
 
     def count(self, name: str) -> int:
         """Value of a counter that survives restarts; starts at 0 and grows by one with each call."""
