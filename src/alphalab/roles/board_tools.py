@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import Any, Literal
 
 from alphalab._serde import dump
-from alphalab.errors import StoreError
+from alphalab.errors import ConfigError, StoreError
 from alphalab.events import Emit
 from alphalab.experiments import ExperimentState, Proposal
 from alphalab.playbook import Change, Lesson, Playbook, check_evidence
@@ -57,8 +57,8 @@ def _recipes(campaign: CampaignContext, name: str) -> Any:
     return {**dump(recipes[name]), "entry": campaign.adapter.manifest.submission.entry, "source": source}
 
 
-def proposing_tools(campaign: CampaignContext) -> list[Tool]:
-    """Tools that put experiments onto the board and take queued ones off it."""
+def proposing_tools(campaign: CampaignContext, author: str) -> list[Tool]:
+    """Tools that put experiments onto the board, in the name of a model, and take queued ones off it."""
 
     @tool
     async def propose_experiment(
@@ -87,22 +87,20 @@ def proposing_tools(campaign: CampaignContext) -> list[Tool]:
         """
         if recipe is None and not spec.strip():
             raise ToolError("say what to build: give a spec, or name a recipe")
-        proposal = Proposal(
-            name=name,
-            family=family,
-            hypothesis=hypothesis,
-            spec=spec,
-            recipe=recipe,
-            parameters=parameters or {},
-            kind=kind,
-            parents=tuple(parents or ()),
-            expected_effect=expected_effect,
-        )
         try:
-            experiment = campaign.store.propose(
-                proposal, author=campaign.model_for("strategist").name, limit=campaign.budget.experiments
+            proposal = Proposal(
+                name=name,
+                family=family,
+                hypothesis=hypothesis,
+                spec=spec,
+                recipe=recipe,
+                parameters=parameters or {},
+                kind=kind,
+                parents=tuple(parents or ()),
+                expected_effect=expected_effect,
             )
-        except StoreError as error:
+            experiment = campaign.store.propose(proposal, author=author, limit=campaign.budget.experiments)
+        except (ConfigError, StoreError) as error:
             raise ToolError(str(error)) from error
         return f"{experiment.id} is on the board."
 
@@ -114,7 +112,10 @@ def proposing_tools(campaign: CampaignContext) -> list[Tool]:
             experiment_id: Id on the board, e.g. "exp-0007".
             reason: Why it is not worth running.
         """
-        experiment = campaign.store.experiment(experiment_id)
+        try:
+            experiment = campaign.store.experiment(experiment_id)
+        except StoreError as error:
+            raise ToolError(str(error)) from error
         if experiment.state not in (ExperimentState.PROPOSED, ExperimentState.READY):
             raise ToolError(f"{experiment_id} is {experiment.state}; only proposed and ready ones can be cancelled")
         campaign.store.move(experiment_id, experiment.state, ExperimentState.CANCELLED, reason=reason)
