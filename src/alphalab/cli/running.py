@@ -22,7 +22,7 @@ DEMO_WORKERS = 2
 
 def demo(arguments: Namespace) -> int:
     """Run an offline campaign on simulated traffic."""
-    workspace = Path(arguments.workspace).expanduser()
+    workspace = Path(arguments.workspace).expanduser().absolute()
     campaign = Campaign(
         task=Task(
             objective="Forecast the next 24 hours of simulated traffic counts; lower RMSE is better.",
@@ -42,15 +42,14 @@ def _demo_data(workspace: Path, seed: int) -> Path:
     """The data's file, beside the workspace, since a new workspace must be empty; written when it is not there."""
     from alphalab.adapters.traffic import write_simulated  # noqa: PLC0415 - the other verbs do without
 
-    root = workspace.absolute()
-    path = root.parent / f"{root.name}-simulated-seed{seed}.npz"
+    path = workspace.parent / f"{workspace.name}-simulated-seed{seed}.npz"
     return path if path.is_file() else write_simulated(path, seed=seed)
 
 
 def run(arguments: Namespace) -> int:
     """Run the campaign that a file describes."""
-    campaign = Campaign.from_config(arguments.config, workspace=arguments.workspace)
-    return _run(campaign, arguments)
+    workspace = Path(arguments.workspace).expanduser().absolute() if arguments.workspace else None
+    return _run(Campaign.from_config(arguments.config, workspace=workspace), arguments)
 
 
 def resume(arguments: Namespace) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from alphalab.experiments import BASELINE_PREFIX, Row
+from alphalab.experiments import Row
 from alphalab.reports.blocks import amount
 from alphalab.reports.data import ReportData
 from alphalab.reports.evidence import Comparison
@@ -20,52 +20,49 @@ def answer_of(data: ReportData) -> tuple[str, ...]:
 
 def _on_search(data: ReportData, row: Row) -> Iterator[str]:
     metric = data.metric
-    order = "lower" if metric.goal == "minimize" else "higher"
+    others = amount(sum(not other.baseline for other in data.search.rows), "scored experiment")
     yield (
-        f"The best experiment is {row.id}, {row.name} ({row.family}): {metric.name} {measured(row)} on the search "
-        f"split ({order} is better)."
+        f"{row.id}, {row.name} ({row.family}), is the best of {others}: {metric.name} {measured(row)} on the search "
+        f"split, where {'lower' if metric.goal == 'minimize' else 'higher'} is better."
     )
-    named = [(f"the {kind} {_plain(subject)}", data.row(subject, "search")) for kind, subject in _baselines(data)]
     against = [
-        f"{metric.gain(row.value, other.value):+.1%} against {name} ({other.value:.5g})"
-        for name, other in named
-        if other
+        f"{_gain(data, row, other)} the {kind} {other.name} ({other.value:.5g})"
+        for kind, subject in _baselines(data)
+        if (other := data.row(subject, "search"))
     ]
     if against:
-        yield f"That is {' and '.join(against)} on the same split."
+        yield f"That is {' and '.join(against)}."
     ahead = [other for other in data.search.rows if other.baseline and metric.better(other.value, row.value)]
     if ahead:
         yield f"It does not beat the baseline {ahead[0].name}, which scores {ahead[0].value:.5g}."
 
 
 def _on_final(data: ReportData) -> Iterator[str]:
-    assert data.best is not None, "only asked when there is a best experiment"
-    row = data.row(data.best.id, "final")
+    row = data.row(data.best.id, "final") if data.best else None
     if row is None:
         yield "The final split has not been opened yet; a score that an experiment was chosen by flatters it."
         return
     yield (
-        f"On the final split, which was opened once, after the choice, it scores {measured(row)}; this is the number "
-        "to quote, as nothing was chosen by it."
+        f"On the final split, opened once, after the choice, it scores {measured(row)}; nothing was chosen by this "
+        "number, so it is the one to quote."
     )
     for kind, subject in _baselines(data):
-        other, compared = data.row(subject, "final"), data.compared(subject, "final")
+        other = data.row(subject, "final")
         if other is not None:
-            told = f"; {_paired(compared)}" if compared else ""
-            gain = f"{data.metric.gain(row.value, other.value):+.1%}"
-            yield f"There the {kind} {_plain(subject)} scores {other.value:.5g} ({gain}){told}."
+            told = f"{_gain(data, row, other)} the {kind} {other.name} ({other.value:.5g}"
+            yield f"There it is {told}{_paired(data.compared(subject, 'final'))})."
 
 
 def _runner_up(data: ReportData, row: Row) -> Iterator[str]:
     other = data.runner_up
     if other is None:
         return
-    compared = data.compared(other.id, "search")
+    compared, noise = data.compared(other.id, "search"), data.search.noise_floor
     lead = abs(row.value - other.value)
-    tie = compared.verdict == "tie" if compared else lead <= data.search.noise_floor
-    basis = _paired(compared) if compared else f"the noise floor is {data.search.noise_floor:.3g}"
-    verdict = "this is a tie: the search split cannot tell the two apart" if tie else "it is ahead of more than noise"
-    yield f"The runner-up {other.id}, {other.name}, is {lead:.3g} behind; {basis}: {verdict}."
+    tie = compared.verdict == "tie" if compared else lead <= noise
+    basis = _paired(compared).removeprefix("; ") if compared else f"noise floor {noise:.3g}"
+    verdict = "a tie, the search split cannot tell the two apart" if tie else "more than noise"
+    yield f"The runner-up {other.id}, {other.name}, is {lead:.3g} behind on the search split ({basis}): {verdict}."
 
 
 def _baselines(data: ReportData) -> Iterator[tuple[str, str]]:
@@ -73,20 +70,21 @@ def _baselines(data: ReportData) -> Iterator[tuple[str, str]]:
     yield from ((kind, subject) for kind, subject in (("reference", data.reference), ("floor", data.floor)) if subject)
 
 
+def _gain(data: ReportData, row: Row, other: Row) -> str:
+    gain = data.metric.gain(row.value, other.value)
+    return f"{abs(gain):.1%} {'better' if gain >= 0 else 'worse'} than"
+
+
 def measured(row: Row) -> str:
     """A value with its interval, its units and its seeds."""
     interval = (
-        f", 95 % interval [{row.low:.5g}, {row.high:.5g}]" if row.low is not None and row.high is not None else ""
+        f"95 % interval [{row.low:.5g}, {row.high:.5g}], " if row.low is not None and row.high is not None else ""
     )
-    return f"{row.value:.5g}{interval} over {amount(row.n, 'unit')} and {amount(row.seeds, 'seed')}"
+    return f"{row.value:.5g} ({interval}n={row.n}, {amount(row.seeds, 'seed')})"
 
 
 def _paired(compared: Comparison | None) -> str:
     if compared is None:
         return ""
     interval = f"[{compared.low:+.3g}, {compared.high:+.3g}]"
-    return f"paired difference {compared.difference:+.3g}, 95 % interval {interval}, n={compared.n}"
-
-
-def _plain(subject: str) -> str:
-    return subject.removeprefix(BASELINE_PREFIX)
+    return f"; paired difference {compared.difference:+.3g}, 95 % interval {interval}, n={compared.n}"

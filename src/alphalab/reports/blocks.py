@@ -36,6 +36,8 @@ class Table:
     faint: tuple[int, ...] = field(default=(), converter=tuple)
     """Rows to set back, e.g. baselines."""
     caption: str = ""
+    folded: str = ""
+    """On a page, a long table opens below this line when it is asked for."""
 
 
 @frozen(kw_only=True)
@@ -88,6 +90,6 @@ class Document:
     footer: str = ""
 
 
-def amount(number: int, noun: str) -> str:
+def amount(number: int, noun: str, plural: str = "") -> str:
     """A number with its noun, e.g. `1 seed`, `3 seeds`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"

@@ -17,7 +17,7 @@ def evaluation(data: ReportData) -> Iterator[Block]:
     certificate = data.certificate
     if data.protocol:
         rows = [(name, _value(value)) for name, value in data.protocol.items()]
-        yield Table(head=("", "the scorer's protocol"), rows=rows)
+        yield Table(head=("", ""), rows=rows, folded="the scorer's protocol")
     if certificate is None:
         yield Paragraph(text="The evaluation has not been certified yet; nothing on the board can be scored before.")
         return
@@ -61,15 +61,26 @@ def _canaries(certificate: Certificate) -> Table:
         (canary.name, canary.expect.replace("_", " "), tell(canary.outcome)[:_TOLD], "yes" if canary.passed else "NO")
         for canary in certificate.canaries
     ]
-    return Table(head=("canary", "must be", "was", "as it must"), rows=rows)
+    return Table(
+        head=("canary", "must be", "was", "as it must"), rows=rows, folded=amount(len(rows), "canary", "canaries")
+    )
 
 
 def _attacks(certificate: Certificate) -> Table:
     rows = [
-        (attack.name, attack.verdict, tell(attack.outcome)[:_TOLD], ", ".join(attack.changed), f"{attack.seconds:.1f}")
+        (
+            *(attack.name, attack.verdict, tell(attack.outcome)[:_TOLD]),
+            f"{attack.seconds:.1f}",
+            ", ".join(attack.changed),
+        )
         for attack in certificate.attacks
     ]
-    won = [index for index, attack in enumerate(certificate.attacks) if attack.verdict == "succeeded"]
+    head = ("attack", "verdict", "outcome", "seconds", "protected files changed")
+    width = len(head) if any(attack.changed for attack in certificate.attacks) else len(head) - 1
     return Table(
-        head=("attack", "verdict", "outcome", "protected files changed", "seconds"), rows=rows, numbers=(4,), strong=won
+        head=head[:width],
+        rows=[cells[:width] for cells in rows],
+        numbers=(3,),
+        strong=[index for index, attack in enumerate(certificate.attacks) if attack.verdict == "succeeded"],
+        folded=amount(len(rows), "attack"),
     )

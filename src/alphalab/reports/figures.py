@@ -11,6 +11,8 @@ from alphalab.reports.data import ReportData
 from alphalab.reports.evidence import Panel
 
 _TICKS = 8
+_STEPS = (1, 2, 3, 6, 12, 24, 48, 96, 168, 288, 336)
+"""Distances between ticks in time: whole parts or multiples of a day for the usual steps."""
 
 
 def convergence(data: ReportData) -> Figure:
@@ -79,7 +81,8 @@ def _panel(panel: Panel, caption: str, unit: str) -> str:
         Series(name=name, points=[Point(x=x, y=y) for x, y in zip(steps, values, strict=True)], colour=colour)
         for name, values, colour in lines
     ]
-    every = max(1, len(panel.times) // _TICKS)
+    wanted = len(panel.times) / _TICKS
+    every = next((step for step in _STEPS if step >= wanted), _STEPS[-1])
     marks = [(step, _short(panel.times[step])) for step in steps if step % every == 0]
     return line_chart(
         series, title=panel.name, description=caption, y_label=unit, x_label="time", x_ticks=marks, height=240

@@ -6,6 +6,7 @@ import base64
 import html
 from typing import assert_never
 
+from alphalab._ids import EXPERIMENT_PREFIX
 from alphalab.reports.blocks import Block, Code, Document, Figure, Items, Paragraph, Section, Table
 from alphalab.reports.charts import escaped
 from alphalab.reports.style import STYLE
@@ -76,16 +77,21 @@ def _table(table: Table) -> str:
         _row(table, cells, "td", "strong" if index in table.strong else "faint" if index in table.faint else "")
         for index, cells in enumerate(table.rows)
     )
-    return f'<div class="wide"><table>{caption}{head}<tbody>{rows}</tbody></table></div>'
+    whole = f'<div class="wide"><table>{caption}{head}<tbody>{rows}</tbody></table></div>'
+    return f"<details><summary>{escaped(table.folded)}</summary>{whole}</details>" if table.folded else whole
 
 
 def _row(table: Table, cells: tuple[str, ...], tag: str, kind: str) -> str:
-    number = ' class="number"'
     marked = "".join(
-        f"<{tag}{number if column in table.numbers else ''}>{escaped(cell)}</{tag}>"
-        for column, cell in enumerate(cells)
+        f"<{tag}{_class(table, column, cell)}>{escaped(cell)}</{tag}>" for column, cell in enumerate(cells)
     )
     return f'<tr class="{kind}">{marked}</tr>' if kind else f"<tr>{marked}</tr>"
+
+
+def _class(table: Table, column: int, cell: str) -> str:
+    """Numbers are set flush right, and neither they nor ids are broken over lines."""
+    kind = "number" if column in table.numbers else "id" if cell.startswith(EXPERIMENT_PREFIX) else ""
+    return f' class="{kind}"' if kind else ""
 
 
 def _figure(figure: Figure) -> str:

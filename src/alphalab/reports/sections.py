@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from alphalab._version import __version__
-from alphalab.experiments import Leaderboard
+from alphalab.experiments import BASELINE_PREFIX, Leaderboard, Row
 from alphalab.models.offline import DISCLAIMER
 from alphalab.playbook import HEADINGS, Lesson
 from alphalab.reports.answers import answer_of
@@ -116,7 +116,14 @@ def final(data: ReportData) -> Iterator[Block]:
     yield Paragraph(text=f"Opened once, for {amount(len(data.finalists), 'finalist')} and the baselines.")
     yield _table(data, data.final)
     rows = [
-        (one.other, one.split, f"{one.difference:+.4g}", f"[{one.low:+.4g}, {one.high:+.4g}]", str(one.n), one.verdict)
+        (
+            one.other.removeprefix(BASELINE_PREFIX),
+            one.split,
+            f"{one.difference:+.4g}",
+            f"[{one.low:+.4g}, {one.high:+.4g}]",
+            str(one.n),
+            one.verdict,
+        )
         for one in data.comparisons
     ]
     if rows and data.best:
@@ -125,23 +132,28 @@ def final(data: ReportData) -> Iterator[Block]:
 
 
 def _table(data: ReportData, board: Leaderboard) -> Table:
+    """A leaderboard; the sandbox has a column only when not all scores were taken under one."""
     metric = data.metric
+    tiers = {row.sandbox for row in board.rows}
     unit = f" ({metric.unit})" if metric.unit else ""
     head = ("#", "id", "name", "family", f"{metric.name}{unit}", "95 % interval", "n", "seeds", "sandbox")
-    roles = {data.reference: " (reference)", data.floor: " (floor)"}
-    rows = [
-        (
-            *(str(place), row.id, f"{row.name}{roles.get(row.id, '')}", row.family, f"{row.value:.5g}"),
-            "" if row.low is None or row.high is None else f"[{row.low:.5g}, {row.high:.5g}]",
-            *(str(row.n), str(row.seeds), row.sandbox),
-        )
-        for place, row in enumerate(board.rows, start=1)
-    ]
-    best = [index for index, row in enumerate(board.rows) if data.best and row.id == data.best.id]
-    faint = [index for index, row in enumerate(board.rows) if row.baseline]
+    rows = [_row(data, place, row) for place, row in enumerate(board.rows, start=1)]
+    width = len(head) - (len(tiers) == 1)
     return Table(
-        head=head, rows=rows, numbers=(0, 4, 5, 6, 7), strong=best, faint=faint, caption=f"{board.split} split"
+        head=head[:width],
+        rows=[cells[:width] for cells in rows],
+        numbers=(0, 4, 5, 6, 7),
+        strong=[index for index, row in enumerate(board.rows) if data.best and row.id == data.best.id],
+        faint=[index for index, row in enumerate(board.rows) if row.baseline],
+        caption=f"{board.split} split, sandbox {', '.join(sorted(tiers))}",
     )
+
+
+def _row(data: ReportData, place: int, row: Row) -> tuple[str, ...]:
+    role = {data.reference: ", the reference", data.floor: ", the floor"}.get(row.id, "")
+    names = ("", f"{row.name}{role}", "baseline") if row.baseline else (row.id, row.name, row.family)
+    interval = "" if row.low is None or row.high is None else f"[{row.low:.5g}, {row.high:.5g}]"
+    return (str(place), *names, f"{row.value:.5g}", interval, str(row.n), str(row.seeds), row.sandbox)
 
 
 def exploration(data: ReportData) -> Iterator[Block]:

@@ -22,13 +22,17 @@ nav ul { display: flex; flex-wrap: wrap; gap: 0.3rem 1rem; list-style: none; pad
 table { border-collapse: collapse; font-size: 0.9rem; min-width: 20rem; }
 caption { text-align: left; padding-bottom: 0.3rem; }
 th, td { text-align: left; vertical-align: top; padding: 0.3rem 0.7rem; border-bottom: 1px solid var(--rule); }
-td { max-width: 30rem; }
+td { max-width: 34rem; min-width: 4rem; }
+td.number { min-width: 2rem; }
 th { color: var(--soft); font-weight: 600; white-space: nowrap; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.id { white-space: nowrap; }
+summary { cursor: pointer; color: var(--accent); margin: 0.5rem 0; }
 tr.strong td { font-weight: 650; background: var(--panel); }
 tr.faint td { color: var(--soft); font-size: inherit; }
-figure { margin: 1.25rem 0; }
+figure { margin: 1.25rem 0; overflow-x: auto; }
 figure svg, figure img { display: block; width: 100%; height: auto; }
+figure svg { min-width: 34rem; }
 figure img { max-width: 52rem; background: #ffffff; border-radius: 4px; }
 pre { background: var(--panel); padding: 0.8rem 1rem; overflow-x: auto; font-size: 0.85rem; border-radius: 4px; }
 footer { margin-top: 3rem; font-size: 0.85rem; }
