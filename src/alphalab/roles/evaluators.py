@@ -36,11 +36,14 @@ def scorer_tool(campaign: CampaignContext) -> Tool:
 class _Evaluator(RoleAgent):
     """Writes below `evaluation/` and may ask what the scorer does."""
 
+    part: ClassVar[str] = ""
+    """Folder of the evaluation that it may write; empty: all of it."""
+
     @classmethod
     def writes(cls, campaign: CampaignContext, experiment: str | None) -> tuple[Path, ...]:
-        """The evaluation's folder."""
+        """Its part of the evaluation's folder."""
         _ = experiment
-        return (campaign.workspace.evaluation,)
+        return (campaign.workspace.evaluation / cls.part,)
 
     def build_tools(self, task: Task | None) -> list[Tool]:
         """The common tools and `describe_scorer`."""
@@ -132,6 +135,7 @@ class Tester(_Evaluator):
 
     role_name: ClassVar[str] = "tester"
     prompt_name: ClassVar[str] = "tester"
+    part: ClassVar[str] = "tests"
 
     async def review_turn(self, turn: Turn) -> Next:
         """Finish only when there is a test file."""
@@ -155,6 +159,7 @@ class Hacker(_Evaluator):
     """Attacks the evaluation with real submissions."""
 
     role_name: ClassVar[str] = "hacker"
+    part: ClassVar[str] = "attacks"
     try_attack: TryAttack
     """Scores a folder below `evaluation/attacks/` and says what it achieved."""
 
