@@ -48,13 +48,20 @@ def _recipes(campaign: CampaignContext, name: str) -> Any:
     recipes = {recipe.name: recipe for recipe in campaign.adapter.recipes()}
     if not name:
         return [
-            {**dump(recipe), "missing": [module for module in recipe.requires if find_spec(module) is None]}
+            {**dump(recipe), "missing": [module for module in recipe.requires if _is_missing(module)]}
             for recipe in recipes.values()
         ]
     if name not in recipes:
         raise ToolError(f"no recipe is named {name!r}; known: {', '.join(recipes) or 'none'}")
     source = (campaign.workspace.recipes / recipes[name].file).read_text()
     return {**dump(recipes[name]), "entry": campaign.adapter.manifest.submission.entry, "source": source}
+
+
+def _is_missing(module: str) -> bool:
+    try:
+        return find_spec(module) is None
+    except ModuleNotFoundError:  # the package that the module would be in
+        return True
 
 
 def proposing_tools(campaign: CampaignContext, author: str) -> list[Tool]:
@@ -87,6 +94,7 @@ def proposing_tools(campaign: CampaignContext, author: str) -> list[Tool]:
         """
         if recipe is None and not spec.strip():
             raise ToolError("say what to build: give a spec, or name a recipe")
+        _require_known(campaign, recipe, parents or [])
         try:
             proposal = Proposal(
                 name=name,
@@ -122,6 +130,16 @@ def proposing_tools(campaign: CampaignContext, author: str) -> list[Tool]:
         return f"{experiment_id} is cancelled."
 
     return [propose_experiment, cancel_experiment]
+
+
+def _require_known(campaign: CampaignContext, recipe: str | None, parents: list[str]) -> None:
+    recipes = [item.name for item in campaign.adapter.recipes()]
+    known = [experiment.id for experiment in campaign.store.experiments()]
+    if recipe is not None and recipe not in recipes:
+        raise ToolError(f"no recipe is named {recipe!r}; known: {', '.join(recipes) or 'none, so give a spec'}")
+    unknown = [parent for parent in parents if parent not in known]
+    if unknown:
+        raise ToolError(f"no experiment {', '.join(unknown)} to follow from; known: {', '.join(known) or 'none yet'}")
 
 
 def playbook_tools(campaign: CampaignContext, emit: Emit) -> list[Tool]:
