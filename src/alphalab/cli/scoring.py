@@ -28,7 +28,7 @@ def score(arguments: Namespace) -> int:
     task = Task(objective=f"score {submission.name}", data=arguments.data)
     problems = adapter.check_task(task)
     if problems:
-        raise ConfigError.of("score", problems)
+        raise ConfigError.of(f"data {arguments.data!r}", problems)
     sandbox = get_sandbox(arguments.sandbox)
     if not sandbox.isolates:
         print("alphalab: nothing is isolated; the submission can read and write your files", file=sys.stderr)

@@ -97,7 +97,7 @@ class ReportData:
 
     @property
     def language_model(self) -> bool:
-        """Whether a language model took part; before any agent ran, whether one is to."""
+        """Whether a language model has taken part so far."""
         return any(name != OFFLINE for name in self.models)
 
     @property

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import BadZipFile
 
 import numpy as np
 from attrs import field, frozen
@@ -50,11 +52,14 @@ class Panel:
 
 def read_trace(space: Workspace, subject: str, split: str, seed: int) -> dict[str, Array] | None:
     """What the scorer left of one scoring, or None when it left nothing that can be read."""
-    path = space.private / TRACES / f"{subject.replace(':', '-')}-{split}-{seed}.npz"
+    return _arrays(space.private / TRACES / f"{subject.replace(':', '-')}-{split}-{seed}.npz")
+
+
+def _arrays(path: Path) -> dict[str, Array] | None:
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError):
+    except (OSError, ValueError, BadZipFile):
         return None
 
 
@@ -156,8 +161,4 @@ def _values(column: Array) -> tuple[float | None, ...]:
 
 def _names(path: Path) -> tuple[str, ...]:
     """Names of the series where the visible data hold them."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return tuple(str(name) for name in stored["sensor"])
-    except (OSError, ValueError, KeyError):
-        return ()
+    return tuple(str(name) for name in (_arrays(path) or {}).get("sensor", ()))

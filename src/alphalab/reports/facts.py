@@ -15,7 +15,7 @@ from alphalab.events import AgentStarted, Noticed, Recorded
 from alphalab.experiments import BASELINE_PREFIX, Experiment, ExperimentState, Store
 from alphalab.measurement import Failure, Finding, Measurement, Metric
 from alphalab.provenance import environment, machine
-from alphalab.reports.data import OFFLINE, ReportData, Step, Trouble
+from alphalab.reports.data import ReportData, Step, Trouble
 from alphalab.reports.evidence import Comparison, compare, example_panels
 from alphalab.reports.plots import read_plots
 from alphalab.workspace import Workspace
@@ -49,7 +49,7 @@ def gather(campaign: Campaign) -> ReportData:
             options=adapter.options,
             config=space.config.read_text() if space.config.is_file() else "",
             metric=adapter.manifest.metric,
-            models=_models(campaign, events),
+            models=_models(events),
             status=campaign.status(),
             began=events[0].at if events else None,
             ended=_last_time(store),
@@ -85,9 +85,8 @@ def gather(campaign: Campaign) -> ReportData:
         )
 
 
-def _models(campaign: Campaign, events: Iterable[Recorded]) -> tuple[str, ...]:
-    ran = {recorded.event.model for recorded in events if isinstance(recorded.event, AgentStarted)}
-    return tuple(sorted(ran)) or ((OFFLINE,) if campaign.models == OFFLINE else ("none has run yet",))
+def _models(events: Iterable[Recorded]) -> tuple[str, ...]:
+    return tuple(sorted({recorded.event.model for recorded in events if isinstance(recorded.event, AgentStarted)}))
 
 
 def _last_time(store: Store) -> datetime | None:

@@ -66,7 +66,7 @@ def opening(data: ReportData) -> Iterator[Block]:
 def _no_language_model(data: ReportData) -> str:
     if data.models == (OFFLINE,):
         return f"{DISCLAIMER} Its hypotheses, findings and lessons follow fixed rules."
-    return "No agent has run yet, so no language model was involved so far."
+    return "No agent has run yet, so no language model has been involved so far."
 
 
 def asked(data: ReportData) -> Iterator[Block]:
@@ -79,7 +79,7 @@ def asked(data: ReportData) -> Iterator[Block]:
         ("Adapter", f"{data.adapter}: {data.summary}"),
         ("Metric", f"{metric.name}{f', {metric.unit}' if metric.unit else ''}, {order}"),
         ("Options", ", ".join(f"{name}={value!r}" for name, value in data.options.items()) or "none"),
-        ("Models", ", ".join(data.models)),
+        ("Models", ", ".join(data.models) or "none has run yet"),
         ("Sandbox", ", ".join(data.sandboxes) or "nothing has been scored yet"),
         ("Experiments", ", ".join(f"{count} {state}" for state, count in data.counts.items()) or "none yet"),
         ("Ended", data.status["stop_reason"] or "not yet"),

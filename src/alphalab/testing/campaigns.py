@@ -29,7 +29,7 @@ print(json.dumps({{**finding, "plot": str(plot)}}))
 _BLUE = "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAFklEQVR42mPQr7tBEmIY1TCqYfhqAAAk7YUQcwljgQAAAABJRU5ErkJggg=="
 """A picture of 16 x 16 pixels."""
 CANARIES = ("Silent", "Zeros", "Reference", "Known better")
-ATTACKS = ("reads_private", "answers_nan")
+ATTACKS = ("Reads the held-out series", "Answers with NaN")
 
 
 def small_adapter(folder: Path) -> Path:
