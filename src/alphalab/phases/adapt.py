@@ -9,7 +9,7 @@ import shutil
 from alphalab.adapters import load_adapter
 from alphalab.errors import EvaluationUnsealed
 from alphalab.events import KnowledgePatched
-from alphalab.roles import CampaignContext, Customiser
+from alphalab.roles import CampaignContext, Customiser, changes_to_what_is_fixed
 
 _PROMPT = """\
 Objective: {objective}
@@ -45,13 +45,14 @@ def adopt(campaign: CampaignContext) -> None:
 
     Raises:
         AdapterError: The copy is not valid.
-        EvaluationUnsealed: The copy declares another metric or layout than the adapter the caller named.
+        EvaluationUnsealed: The copy departs from the adapter that the caller named in what decides about scores.
     """
     original = campaign.adapter
     copy = load_adapter(campaign.workspace.adapter, options=original.options, kind=type(original))
-    if copy.manifest != original.manifest:
+    changes = changes_to_what_is_fixed(original, copy)
+    if changes:
         raise EvaluationUnsealed(
-            f"{campaign.workspace.adapter / 'manifest.toml'} differs from the adapter's own; metric, splits and layout "
-            "are not for agents to change"
+            f"{campaign.workspace.adapter} differs from the adapter's own in what is not for agents to change: "
+            f"{'; '.join(changes)}. Restore it from {original.folder}"
         )
     campaign.adapter = copy.attach(campaign.workspace, original.host) if original.host else copy

@@ -3,7 +3,7 @@
 from alphalab.roles.base import RoleAgent
 from alphalab.roles.board import board_view
 from alphalab.roles.context import CampaignContext
-from alphalab.roles.customiser import Customiser
+from alphalab.roles.customiser import Customiser, changes_to_what_is_fixed
 from alphalab.roles.evaluators import Builder, Critic, Hacker, Tester, package_problems
 from alphalab.roles.explorer import Explorer, exploration_problems
 from alphalab.roles.reporter import Reporter
@@ -44,6 +44,7 @@ __all__ = [
     "Strategist",
     "Tester",
     "board_view",
+    "changes_to_what_is_fixed",
     "exploration_problems",
     "package_problems",
 ]

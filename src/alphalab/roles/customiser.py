@@ -7,7 +7,9 @@ from typing import ClassVar
 
 from attrs import define
 
+from alphalab._ids import tree_digests
 from alphalab.adapters import DomainAdapter
+from alphalab.adapters.base import CATALOGUE
 from alphalab.agents import Continue, Next, Turn
 from alphalab.errors import AdapterError
 from alphalab.roles.base import RoleAgent
@@ -19,7 +21,8 @@ You adapt a ready-made research adapter to one data set. Its 11 files are in `ad
 in `data/facts.json`, the visible part of the data beside it. Bring `adapter/domain_knowledge.md` up to date: every role
 of the campaign reads it. Add what the facts say about this data set (size, units, seasonality, gaps, what a naive
 forecast scores), correct what does not hold for it, and sharpen the prompts in `adapter/prompts/` where the data call
-for it. Do not change `adapter/manifest.toml`: metric, splits and layout are fixed. Every number you write must come
+for it. Do not change `adapter/manifest.toml` (metric, splits and layout are fixed) nor the baselines, canaries, attacks
+and tests that ship with the adapter. Every number you write must come
 from the data. The files are validated when you finish; you are told of every problem.
 """
 
@@ -42,7 +45,7 @@ class Customiser(RoleAgent):
         return _PROMPT
 
     async def review_turn(self, turn: Turn) -> Next:
-        """Finish only with a valid folder whose manifest is unchanged."""
+        """Finish only with a valid folder that is unchanged in what decides about scores."""
         if turn.finishes:
             problems = self._problems()
             if problems:
@@ -55,8 +58,20 @@ class Customiser(RoleAgent):
             changed = DomainAdapter.from_folder(self.campaign.workspace.adapter, options=adapter.options)
         except AdapterError as error:
             return error.problems
-        same = (
-            changed.manifest.metric == adapter.manifest.metric
-            and changed.manifest.submission == adapter.manifest.submission
-        )
-        return () if same else ("manifest.toml: metric and submission layout must stay as they were",)
+        return changes_to_what_is_fixed(adapter, changed)
+
+
+def changes_to_what_is_fixed(original: DomainAdapter, copy: DomainAdapter) -> tuple[str, ...]:
+    """Where a copy departs from an adapter in what decides about scores, rather than in words."""
+    same = {"manifest.toml": copy.manifest == original.manifest, CATALOGUE: copy.catalogue == original.catalogue}
+    before, after = _certifying(original), _certifying(copy)
+    same |= {name: before.get(name) == after.get(name) for name in sorted({*before, *after})}
+    return tuple(f"{name} must stay as it was" for name, equal in same.items() if not equal)
+
+
+def _certifying(adapter: DomainAdapter) -> dict[str, str]:
+    return {
+        f"{part}/{name}": digest
+        for part in ("baselines", "canaries", "attacks", "tests")
+        for name, digest in tree_digests(adapter.folder / part).items()
+    }

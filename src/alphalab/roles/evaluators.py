@@ -183,7 +183,8 @@ class Hacker(_Evaluator):
             Args:
                 name: Folder below evaluation/attacks/.
             """
-            if not (self.campaign.workspace.evaluation / "attacks" / name).is_dir() or "/" in name:
+            attacks = self.campaign.workspace.evaluation / "attacks"
+            if not (attacks / name).is_dir() or (attacks / name).resolve().parent != attacks.resolve():
                 raise ToolError(f"evaluation/attacks/{name} is not a folder; write the attack there first")
             result = await self.try_attack(name)
             return f"{result.verdict} ({result.seconds:.1f} s)\n{tell(result.outcome)}"
