@@ -103,11 +103,14 @@ def _number(space: dict[str, Any], place: float) -> float:
         if space["log"]
         else low + place * (high - low)
     )
-    return round(value) if space["kind"] == "int" else float(f"{value:.4g}")
+    rounded = round(value) if space["kind"] == "int" else float(f"{value:.4g}")
+    return min(space["high"], max(space["low"], rounded))  # four digits can lie outside of a range that has more
 
 
 def _place(space: dict[str, Any], value: float) -> float:
     low, high = float(space["low"]), float(space["high"])
+    if low == high:
+        return 0.0
     if space["log"]:
         return (math.log(max(value, low)) - math.log(low)) / (math.log(high) - math.log(low))
     return (value - low) / (high - low)

@@ -48,8 +48,8 @@ def fix(scene: Scene) -> Script:
         )
         return "Abandoned."
     changed, text = remedy
-    yield from call("record_parameters", parameters=changed, reason=text)
     yield from _write(scene, recipe, changed)
+    yield from call("record_parameters", parameters=changed, reason=text)  # last: a repair cut off before is made again
     return f"After {failure.get('kind')}: {text}."
 
 
@@ -58,7 +58,9 @@ def _remedy(recipe: dict[str, Any], kind: str, parameters: dict[str, Any]) -> tu
         if kind not in remedy["when"]:
             continue
         scaled = {
-            name: _scaled(parameters[name], factor) for name, factor in remedy["scale"].items() if name in parameters
+            name: _scaled(parameters[name], factor, recipe["parameters"].get(name, {}))
+            for name, factor in remedy["scale"].items()
+            if name in parameters
         }
         changed = {**parameters, **scaled, **remedy["set"]}
         if changed != parameters:
@@ -66,8 +68,12 @@ def _remedy(recipe: dict[str, Any], kind: str, parameters: dict[str, Any]) -> tu
     return None
 
 
-def _scaled(value: float, factor: float) -> float:
-    return max(1, round(value * factor)) if isinstance(value, int) else value * factor
+def _scaled(value: float, factor: float, space: dict[str, Any]) -> float:
+    """Scaled within the recipe's range, where it names one."""
+    scaled = max(1, round(value * factor)) if isinstance(value, int) else value * factor
+    low, high = space.get("low"), space.get("high")
+    raised = scaled if low is None else max(low, scaled)
+    return raised if high is None else min(high, raised)
 
 
 def analyse(scene: Scene) -> Script:
