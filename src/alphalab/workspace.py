@@ -94,6 +94,11 @@ class Workspace:
         return self.root / "reports"
 
     @property
+    def conclusions(self) -> tuple[Path, ...]:
+        """The part of `reports` that tells of the final split; agents of a campaign that goes on must not see it."""
+        return tuple(self.reports / name for name in ("report.md", "report.html", "figures"))
+
+    @property
     def transcripts(self) -> Path:
         """Every agent's conversation, JSON Lines."""
         return self.root / "transcripts"

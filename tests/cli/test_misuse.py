@@ -58,6 +58,15 @@ def test_all_problems_of_a_configuration_are_told_at_once(call, tmp_path):
     assert "seed" in err
 
 
+def test_data_that_are_not_there_are_named(call, tmp_path):
+    path = tmp_path / "campaign.toml"
+    path.write_text('adapter = "traffic"\nworkspace = "run"\n[task]\nobjective = "o"\ndata = "none.npz"\n')
+    code, _, err = call("run", path, "--experiments", 1)
+    assert code == 2
+    assert "none.npz': does not exist" in err
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_folder_with_other_files_is_not_taken_for_a_workspace(call, configured, tmp_path):
     (tmp_path / "precious.txt").write_text("mine")
     code, _, err = call("run", configured, "--workspace", tmp_path)

@@ -1,3 +1,4 @@
+import asyncio
 import base64
 import re
 from html import unescape
@@ -5,12 +6,15 @@ from html import unescape
 import pytest
 
 from alphalab.campaign import Campaign
+from alphalab.commands import Access, Command
 from alphalab.errors import AlphaLabError
 from alphalab.events import AgentStarted, LessonChanged, Noticed
 from alphalab.experiments import ExperimentState, Proposal, Score, Store
 from alphalab.measurement import Failure, Measurement
 from alphalab.models.offline import DISCLAIMER
 from alphalab.reports import answer, gather, write_report
+from alphalab.sandbox import get_sandbox
+from alphalab.workspace import Workspace
 
 S = ExperimentState
 
@@ -190,3 +194,14 @@ def test_files_of_agents_may_hold_anything(begun):
     (plots / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
     (notes / "a.json").write_text('["not", "an object"]')
     assert "has not been certified yet" in text_of(html(begun))
+
+
+def test_agents_cannot_read_what_tells_of_the_final_split(finished):
+    """A campaign that goes on must not choose by the final split, and the report shows it."""
+    write_report(finished)
+    space = Workspace(finished.workspace)
+    access = Access(readable=(space.reports,), hidden=(space.private, *space.conclusions))
+    command = Command(argv=("grep", "-rl", "final split", str(space.reports)), cwd=space.reports, access=access)
+    assert "Opened once" in (space.reports / "report.md").read_text()
+    assert not access.may_read(space.reports / "report.html")
+    assert asyncio.run(get_sandbox("auto").run(command)).stdout == ""

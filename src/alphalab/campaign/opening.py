@@ -24,6 +24,7 @@ from alphalab.phases import Session
 from alphalab.roles import ROLES, CampaignContext
 from alphalab.sandbox import Sandbox, get_sandbox
 from alphalab.scorer import open_scorer
+from alphalab.task import Task
 from alphalab.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def ready(campaign: Campaign) -> Prepared:
     models, problems = _models(campaign)
     config = describe(campaign, adapter)
     problems += [*config.check(), *_role_problems(campaign), *_workspace_problems(space, config)]
-    problems += [*_class_problems(adapter), *adapter.check_task(campaign.task)]
+    problems += [*_class_problems(adapter), *_task_problems(adapter, campaign.task)]
     if not adapter.recipes() and _offline(models):
         problems.append(
             f"adapter {adapter.manifest.name!r} ships no recipes, so the offline researcher has nothing to work from; "
@@ -140,6 +141,12 @@ def _class_problems(adapter: DomainAdapter) -> tuple[str, ...]:
     except AdapterError as error:
         return error.problems
     return ()
+
+
+def _task_problems(adapter: DomainAdapter, task: Task) -> list[str]:
+    """The adapter's problems with a task, each with the data it is about."""
+    where = "" if task.data is None else f"data {task.data!r}: "
+    return [f"{where}{problem}" for problem in adapter.check_task(task)]
 
 
 def _workspace_problems(space: Workspace, config: CampaignConfig) -> list[str]:

@@ -40,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as leaving:  # argparse has said what is wrong, or shown its help
         return leaving.code if isinstance(leaving.code, int) else MISUSED
     except KeyboardInterrupt:
+        print("alphalab: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader, e.g. `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,7 +11,7 @@ from pathlib import Path
 import attrs
 
 from alphalab.budget import Budget
-from alphalab.campaign import Campaign
+from alphalab.campaign import Campaign, read_config
 from alphalab.cli.looking import describe, duration
 from alphalab.reports import Progress, answer
 from alphalab.task import Task
@@ -48,8 +48,11 @@ def _demo_data(workspace: Path, seed: int) -> Path:
 
 def run(arguments: Namespace) -> int:
     """Run the campaign that a file describes."""
+    config = read_config(arguments.config)
+    if arguments.experiments is not None:  # before the check: the file may leave the budget to the command line
+        config = attrs.evolve(config, budget=attrs.evolve(config.budget, experiments=arguments.experiments))
     workspace = Path(arguments.workspace).expanduser().absolute() if arguments.workspace else None
-    return _run(Campaign.from_config(arguments.config, workspace=workspace), arguments)
+    return _run(Campaign.from_config(config, workspace=workspace), arguments)
 
 
 def resume(arguments: Namespace) -> int:
@@ -78,12 +81,8 @@ def _run(campaign: Campaign, arguments: Namespace) -> int:
 
 
 def _say_how_to_resume(campaign: Campaign) -> None:
-    space = Workspace(campaign.workspace)
-    there = space.config.is_file()
-    advice = (
-        f"what is finished is kept; go on with: alphalab resume {campaign.workspace}" if there else "nothing was begun"
-    )
-    print(f"\nalphalab: interrupted; {advice}", file=sys.stderr)
+    if Workspace(campaign.workspace).config.is_file():
+        print(f"\nWhat is finished is kept; go on with: alphalab resume {campaign.workspace}", file=sys.stderr)
 
 
 def _conclusion(campaign: Campaign, seconds: float) -> str:

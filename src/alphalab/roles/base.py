@@ -90,7 +90,7 @@ class RoleAgent(Agent):
         return ToolContext(
             workspace=space,
             cwd=space.root,
-            access=Access(readable=readable, writable=writable, hidden=(space.private,)),
+            access=Access(readable=readable, writable=writable, hidden=(space.private, *space.conclusions)),
             launcher=campaign.launcher,
             role=cls.role_name,
             agent=label,
