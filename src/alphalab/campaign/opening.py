@@ -12,7 +12,7 @@ import attrs
 from attrs import frozen
 
 from alphalab._version import __version__
-from alphalab.adapters import DomainAdapter, class_path, load_adapter
+from alphalab.adapters import BUILT_IN, DomainAdapter, class_path, load_adapter
 from alphalab.campaign.config import CampaignConfig, describe_executor, read_config, write_config
 from alphalab.errors import AdapterError, ConfigError
 from alphalab.events import CampaignStarted, EventBus, Noticed
@@ -79,7 +79,7 @@ def describe(campaign: Campaign, adapter: DomainAdapter) -> CampaignConfig:
     data = campaign.task.data
     if data is not None and "://" not in data and "::" not in data:
         data = str(Path(data).expanduser().absolute())
-    if Path(name).is_dir():
+    if name not in BUILT_IN and Path(name).is_dir():
         name = str(Path(name).absolute())
     return CampaignConfig(
         task=attrs.evolve(campaign.task, data=data),
