@@ -60,7 +60,7 @@ def test_a_campaign_that_is_over_is_extended_and_told_in_words(ran, call):
     assert code == 0, err
     assert "rmse on the search split" in out
     assert "rmse on the final split" in out
-    assert "On the final split, opened once" in out
+    assert "On the final split, opened for it once" in out
     assert f"report       {workspace}/reports/report.html" in out
     assert "going on" in err
     assert len(Campaign.open(workspace).experiments()) == 3

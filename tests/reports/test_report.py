@@ -202,6 +202,6 @@ def test_agents_cannot_read_what_tells_of_the_final_split(finished):
     space = Workspace(finished.workspace)
     access = Access(readable=(space.reports,), hidden=(space.private, *space.conclusions))
     command = Command(argv=("grep", "-rl", "final split", str(space.reports)), cwd=space.reports, access=access)
-    assert "Opened once" in (space.reports / "report.md").read_text()
+    assert "Opened once for each of 3 experiments" in (space.reports / "report.md").read_text()
     assert not access.may_read(space.reports / "report.html")
     assert asyncio.run(get_sandbox("auto").run(command)).stdout == ""

@@ -43,8 +43,8 @@ def _on_final(data: ReportData) -> Iterator[str]:
         yield "The final split has not been opened yet; a score that an experiment was chosen by flatters it."
         return
     yield (
-        f"On the final split, opened once, after the choice, it scores {measured(row)}; nothing was chosen by this "
-        "number, so it is the one to quote."
+        f"On the final split, opened for it once, after the choice, it scores {measured(row)}; nothing was chosen by "
+        "this number, so it is the one to quote."
     )
     for kind, subject in _baselines(data):
         other = data.row(subject, "final")

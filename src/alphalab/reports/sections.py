@@ -113,7 +113,9 @@ def final(data: ReportData) -> Iterator[Block]:
     """The finalists and the baselines on the split that nothing was chosen by."""
     if not data.final.rows:
         return
-    yield Paragraph(text=f"Opened once, for {amount(len(data.finalists), 'finalist')} and the baselines.")
+    scored = sum(not row.baseline for row in data.final.rows)
+    again = " The campaign went on after that, and chose again." if scored > len(data.finalists) else ""
+    yield Paragraph(text=f"Opened once for each of {amount(scored, 'experiment')} and the baselines.{again}")
     yield _table(data, data.final)
     rows = [
         (
