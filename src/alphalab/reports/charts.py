@@ -115,10 +115,18 @@ def escaped(text: object) -> str:
 
 
 def ticks(low: float, high: float, count: int = 5) -> tuple[float, ...]:
-    """Round numbers within a range, about `count` of them, steps of 1, 2 or 5 times a power of ten."""
+    """Round numbers within a range, at least two and about `count`, steps of 1, 2 or 5 times a power of ten."""
     rough = (high - low) / max(1, count)
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
+    wanted = next(factor for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
+    for factor in (wanted, 5, 2, 1, 0.5):  # a step may be so wide that its multiples miss the range
+        marks = _multiples(factor * power, low, high) if factor <= wanted else ()
+        if len(marks) >= 2:
+            return marks
+    return (low, high)
+
+
+def _multiples(step: float, low: float, high: float) -> tuple[float, ...]:
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return tuple(round(number * step, 12) for number in range(first, last + 1))
 
