@@ -16,11 +16,26 @@ from alphalab._version import __version__
 _PACKAGES = ("numpy", "torch", "triton", "attrs", "cattrs", "fsspec", "anthropic", "openai")
 
 
+_SCORING = ("scorer.py", "evaluation/", "sandbox/", "adapters/", "candidates.py", "commands.py", "measurement.py")
+_SCORING_ALSO = ("_serde.py", "_ids.py", "_statistics.py", "resources.py", "workspace.py")
+
+
+@cache
+def sources() -> dict[str, str]:
+    """SHA-256 of every source file of this library as installed, by path below `alphalab/`."""
+    return tree_digests(Path(__file__).parent)
+
+
 @cache
 def package_digest() -> str:
-    """SHA-256 over the source files of this library as installed."""
-    root = Path(__file__).parent
-    return digest({name: value for name, value in tree_digests(root).items() if not name.endswith(".pyc")})
+    """SHA-256 over all sources of this library."""
+    return digest(sources())
+
+
+@cache
+def scoring_sources() -> dict[str, str]:
+    """Those of the library's sources that a score depends on: a change elsewhere does not touch what was measured."""
+    return {name: value for name, value in sources().items() if name.startswith((*_SCORING, *_SCORING_ALSO))}
 
 
 def environment() -> dict[str, Any]:

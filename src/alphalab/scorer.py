@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,8 @@ from alphalab.commands import Launcher
 from alphalab.errors import AdapterError
 from alphalab.evaluation import SandboxedCandidateHost
 from alphalab.measurement import Failure, Measurement, Outcome
+from alphalab.provenance import scoring_sources
+from alphalab.resources import Resources
 from alphalab.sandbox import get_sandbox
 from alphalab.workspace import Workspace, write_atomic
 
@@ -44,11 +45,24 @@ class ScoreSpec:
     seed: int
     sandbox: str
     """Tier the candidate must run under, e.g. `bubblewrap`."""
-    time_limit_s: float | None = None
-    memory_gib: float | None = None
+    resources: Resources
+    """Of the candidate."""
     trace: str | None = None
-    outcome: str
-    """Where the outcome goes."""
+    report: str
+    """Where the `ScoreReport` goes."""
+
+
+@frozen(kw_only=True)
+class ScoreReport:
+    """What a scoring job leaves: the outcome, and what it is the outcome of."""
+
+    submission: str
+    """Digest of the folder that was scored."""
+    split: str
+    seed: int
+    outcome: Outcome
+    sources: str
+    """Digest of the sources of this library that made it."""
 
 
 def submission_digest(folder: Path) -> str:
@@ -92,14 +106,8 @@ async def score_submission(scorer: DomainAdapter, submission: Path, *, split: st
     return outcome
 
 
-def limited(adapter: DomainAdapter, *, time_limit_s: float | None, memory_gib: float | None) -> DomainAdapter:
-    """The same adapter with other resources than its manifest's for one submission."""
-    changes: dict[str, Any] = {}
-    if time_limit_s is not None:
-        changes["time_limit"] = timedelta(seconds=time_limit_s)
-    if memory_gib is not None:
-        changes["memory_gib"] = memory_gib
-    resources = attrs.evolve(adapter.manifest.resources, **changes)
+def limited(adapter: DomainAdapter, resources: Resources) -> DomainAdapter:
+    """The same adapter with other resources for its candidates than its manifest's."""
     return attrs.evolve(adapter, manifest=attrs.evolve(adapter.manifest, resources=resources))
 
 
@@ -109,8 +117,8 @@ async def run_spec(spec: ScoreSpec) -> Outcome:
     if submission_digest(submission) != spec.submission_digest:
         return Failure(kind="forbidden", message="the submission changed after it was handed in")
     adapter = load_adapter(spec.adapter, options=spec.options, kind=import_class(spec.adapter_class))
-    adapter = limited(adapter, time_limit_s=spec.time_limit_s, memory_gib=spec.memory_gib)
     trace = Path(spec.trace) if spec.trace else None
+    adapter = limited(adapter, spec.resources)
     scorer = open_scorer(adapter, Workspace(spec.workspace), get_sandbox(spec.sandbox), trace=trace)
     return await score_submission(scorer, submission, split=spec.split, seed=spec.seed)
 
@@ -124,7 +132,14 @@ def main(path: str) -> int:
     signal.signal(signal.SIGTERM, _leave)
     spec: ScoreSpec = loads(Path(path).read_text(), ScoreSpec, subject=path)
     outcome = asyncio.run(run_spec(spec))
-    write_atomic(Path(spec.outcome), dumps(outcome, Outcome, indent=2))
+    report = ScoreReport(
+        submission=spec.submission_digest,
+        split=spec.split,
+        seed=spec.seed,
+        outcome=outcome,
+        sources=digest(scoring_sources()),
+    )
+    write_atomic(Path(spec.report), dumps(report, indent=2))
     return 0
 
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from alphalab._ids import EXPERIMENT_PREFIX
+from alphalab.errors import ToolError
 
 
 @frozen
@@ -122,6 +123,24 @@ class Workspace:
     def relative(self, path: Path) -> str:
         """A path as agents name it, relative to the root."""
         return path.absolute().relative_to(self.root).as_posix()
+
+
+def read_text_within(path: Path, root: Path, *, limit: int = 200_000) -> str:
+    """Text of a file that an agent may have written: no link out of the root, no endless file, no encoding error.
+
+    Args:
+        path: The file.
+        root: Where it must lie after following links.
+        limit: Characters that are read at most.
+
+    Raises:
+        ToolError: It is not a plain file inside the root.
+    """
+    real = path.resolve()
+    if not real.is_relative_to(root.resolve()) or not real.is_file():
+        raise ToolError(f"{path} is not a plain file inside {root}")
+    with real.open(encoding="utf-8", errors="replace") as stream:
+        return stream.read(limit)
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:

@@ -186,12 +186,25 @@ def check_folder(folder: Path) -> tuple[str, ...]:
     if not folder.is_dir():
         return (f"folder {str(folder)!r} does not exist",)
     problems = [f"file {name} is missing" for name in FILES if not (folder / name).is_file()]
+    problems += [f"file {name} is a link; put the file itself there" for name in FILES if (folder / name).is_symlink()]
+    problems += [f"file {name} is not UTF-8 text" for name in FILES if not _is_text(folder / name)]
+    if problems:
+        return tuple(problems)
     for name in PROMPT_NAMES:
-        path = folder / f"prompts/{name}.md"
-        problems += check_prompt(name, path.read_text()) if path.is_file() else ()
+        problems += check_prompt(name, (folder / f"prompts/{name}.md").read_text())
     problems += _check_toml(folder / MANIFEST, Manifest)
     problems += _check_toml(folder / CATALOGUE, Catalogue)
     return tuple(problems or _check_references(folder))
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return False
+    except OSError:
+        return True  # that it is missing is another problem
+    return True
 
 
 def _check_toml(path: Path, kind: type) -> tuple[str, ...]:
@@ -208,7 +221,10 @@ def _check_references(folder: Path) -> tuple[str, ...]:
     catalogue = _catalogue(folder)
     named = [f"recipes/{recipe.file}" for recipe in catalogue.recipe]
     named += [entry.folder for entry in (*catalogue.baseline, *catalogue.canary, *catalogue.attack)]
-    return tuple(f"{CATALOGUE} names {name!r}, which is not there" for name in named if not (folder / name).exists())
+    inside = {name: (folder / name).resolve().is_relative_to(folder.resolve()) for name in named}
+    outside = [f"{CATALOGUE} names {name!r}, which lies outside the folder" for name in named if not inside[name]]
+    absent = [f"{CATALOGUE} names {name!r}, which is not there" for name in named if not (folder / name).exists()]
+    return (*outside, *absent)
 
 
 def _catalogue(folder: Path) -> Catalogue:

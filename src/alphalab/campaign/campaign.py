@@ -174,6 +174,8 @@ class Campaign:
     def cancel(self, experiment_id: str) -> None:
         """Take an experiment off the board; its job ends."""
         self.experiment(experiment_id)
+        if self._session is not None:
+            self._session.require_board(experiment_id)
         self._in_loop("cancel", lambda session: session.cancel(experiment_id))
 
     def _in_loop(self, verb: str, action: Callable[[Session], object]) -> None:

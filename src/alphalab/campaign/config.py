@@ -143,6 +143,6 @@ def describe_executor(executor: Executor) -> dict[str, Any]:
         return table
     for attribute in attrs.fields(type(executor)):
         value = getattr(executor, attribute.name, None)
-        if attribute.init and value != attribute.default and isinstance(value, bool | int | float | str | tuple):
+        if attribute.init and value != attribute.default and isinstance(value, bool | int | float | str | tuple | Path):
             table[attribute.name] = list(cast("tuple[Any, ...]", value)) if isinstance(value, tuple) else value
     return table

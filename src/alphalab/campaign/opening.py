@@ -68,7 +68,7 @@ def ready(campaign: Campaign) -> Prepared:
     sandbox = get_sandbox(campaign.sandbox, allow_fallback=_offline(models))
     executor = campaign.executor or LocalExecutor()
     if isinstance(executor, LocalExecutor) and executor.root is None:
-        executor.root = space.jobs
+        executor = attrs.evolve(executor, root=space.jobs)
     return Prepared(adapter=adapter, models=models, sandbox=sandbox, executor=executor, config=config)
 
 

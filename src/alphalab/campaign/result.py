@@ -71,7 +71,10 @@ def _best(campaign: Campaign, leaderboard: Leaderboard, finalists: list[Experime
     metric = leaderboard.metric
     scored = [(value, experiment) for experiment in finalists if (value := experiment.value("search")) is not None]
     if scored:
-        return min(scored, key=lambda pair: (metric.sort_key(pair[0]), pair[1].id))[1]
+        # One that failed with some seed is not preferred to one that ran with all of them, however good its luck.
+        most = max(len(experiment.measurements("search")) for _value, experiment in scored)
+        complete = [pair for pair in scored if len(pair[1].measurements("search")) == most]
+        return min(complete, key=lambda pair: (metric.sort_key(pair[0]), pair[1].id))[1]
     try:
         return campaign.experiment(leaderboard.best.id) if leaderboard.best else None
     except NotFound:

@@ -6,13 +6,17 @@ import json
 import sys
 import tempfile
 from argparse import Namespace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from attrs import evolve
 
 from alphalab._sync import run_blocking
 from alphalab.adapters import DomainAdapter, Manifest, load_adapter
 from alphalab.errors import ConfigError
 from alphalab.measurement import Measurement, Metric, Outcome
+from alphalab.resources import Resources
 from alphalab.sandbox import Sandbox, get_sandbox
 from alphalab.scorer import limited, open_scorer, score_submission
 from alphalab.task import Task
@@ -42,8 +46,14 @@ def _score(adapter: DomainAdapter, task: Task, submission: Path, sandbox: Sandbo
     with tempfile.TemporaryDirectory(prefix="alphalab-score-") as folder:  # for its owner only: it holds the targets
         workspace = Workspace(folder)
         adapter.prepare(task, workspace)
-        scorer = open_scorer(limited(adapter, time_limit_s=arguments.time_limit, memory_gib=None), workspace, sandbox)
+        scorer = open_scorer(limited(adapter, _resources(adapter, arguments)), workspace, sandbox)
         return run_blocking(score_submission(scorer, submission, split=arguments.split, seed=arguments.seed))
+
+
+def _resources(adapter: DomainAdapter, arguments: Namespace) -> Resources:
+    own = adapter.manifest.resources
+    given = arguments.time_limit
+    return own if given is None else evolve(own, time_limit=timedelta(seconds=given))
 
 
 def as_json(outcome: Outcome, metric: Metric, *, split: str, seed: int) -> dict[str, Any]:

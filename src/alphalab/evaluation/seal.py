@@ -12,7 +12,7 @@ from attrs import frozen
 from alphalab._ids import digest, file_digest, tree_digests
 from alphalab._serde import dumps, loads
 from alphalab.errors import ConfigError, EvaluationTampered, EvaluationUnsealed
-from alphalab.provenance import environment, package_digest
+from alphalab.provenance import environment, scoring_sources
 from alphalab.workspace import Workspace, write_atomic
 
 SEAL = "seal.json"
@@ -29,8 +29,8 @@ class Seal:
     """SHA-256 over all the rest but the time."""
     files: dict[str, str]
     """SHA-256 by path relative to the workspace."""
-    scorer: str
-    """SHA-256 of the library's own sources."""
+    scorer: dict[str, str]
+    """SHA-256 of the library's own sources that a score depends on, by path below `alphalab/`."""
     environment: dict[str, Any]
     options: dict[str, Any]
     """The adapter's options in force."""
@@ -38,8 +38,9 @@ class Seal:
 
 
 def sealed_files(workspace: Workspace) -> dict[str, str]:
-    """Digests of the files a score depends on: the package, the visible data, the held-out data, the manifest."""
-    found: dict[str, str] = {}
+    """Digests of the files a score depends on: package, visible and held-out data, manifest and baselines."""
+    baselines = tree_digests(workspace.adapter / "baselines")
+    found = {f"adapter/baselines/{name}": value for name, value in baselines.items()}
     for folder in (workspace.evaluation, workspace.data, workspace.private):
         found |= {f"{folder.name}/{name}": value for name, value in tree_digests(folder).items() if _counts(name)}
     manifest = workspace.adapter / "manifest.toml"
@@ -53,7 +54,7 @@ def _counts(name: str) -> bool:
 
 def make_seal(workspace: Workspace, options: Mapping[str, Any], *, at: datetime) -> Seal:
     """Hash the evaluation as it is now, write `evaluation/seal.json`, and take away write permission."""
-    files, scorer, facts = sealed_files(workspace), package_digest(), environment()
+    files, scorer, facts = sealed_files(workspace), scoring_sources(), environment()
     total = digest([files, scorer, facts, dict(options)])
     seal = Seal(digest=total, files=files, scorer=scorer, environment=facts, options=dict(options), sealed_at=at)
     write_atomic(_path(workspace), dumps(seal, indent=2))
@@ -95,18 +96,20 @@ def verify_seal(workspace: Workspace, expected: str | None = None) -> Seal:
     seal = read_seal(workspace)
     if expected is not None and seal.digest != expected:
         raise _tampered(f"evaluation/{SEAL}", "it is not the seal that this campaign recorded")
-    now = sealed_files(workspace)
-    for name in sorted({*seal.files, *now}):
-        if seal.files.get(name) != now.get(name):
-            change = "is new" if name not in seal.files else "is gone" if name not in now else "changed"
-            raise _tampered(name, f"it {change} after the evaluation was sealed")
-    if seal.scorer != package_digest():
-        raise _tampered("the alphalab package", "its sources are not those the evaluation was sealed with")
+    _require_same(seal.files, sealed_files(workspace), "")
+    _require_same(seal.scorer, scoring_sources(), "alphalab/")
     if seal.environment != environment():
         raise _tampered("the Python environment", f"sealed with {seal.environment}, now {environment()}")
     if seal.digest != digest([seal.files, seal.scorer, seal.environment, seal.options]):
         raise _tampered(f"evaluation/{SEAL}", "its digest does not fit its content")
     return seal
+
+
+def _require_same(sealed: Mapping[str, str], now: Mapping[str, str], prefix: str) -> None:
+    for name in sorted({*sealed, *now}):
+        if sealed.get(name) != now.get(name):
+            change = "is new" if name not in sealed else "is gone" if name not in now else "changed"
+            raise _tampered(f"{prefix}{name}", f"it {change} after the evaluation was sealed")
 
 
 def _tampered(path: str, why: str) -> EvaluationTampered:

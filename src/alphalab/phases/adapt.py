@@ -10,6 +10,7 @@ from alphalab.adapters import load_adapter
 from alphalab.errors import EvaluationUnsealed
 from alphalab.events import KnowledgePatched
 from alphalab.roles import CampaignContext, Customiser, changes_to_what_is_fixed
+from alphalab.workspace import write_atomic
 
 _PROMPT = """\
 Objective: {objective}
@@ -25,13 +26,15 @@ async def adapt(campaign: CampaignContext) -> str:
         One sentence on what was done.
     """
     space, adapter = campaign.workspace, campaign.adapter
-    if not (space.adapter / "manifest.toml").is_file():
-        adapter.save(space.adapter)
+    if not space.adapter.is_dir():
+        fresh = space.adapter.with_name(".adapter-new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        adapter.save(fresh).rename(space.adapter)
     facts = await asyncio.to_thread(adapter.prepare, campaign.task, space)
     history = space.adapter / "history"
-    if not history.is_dir():
-        history.mkdir()
-        shutil.copyfile(space.adapter / "domain_knowledge.md", history / "0000-domain_knowledge.md")
+    original = history / "0000-domain_knowledge.md"
+    if not original.is_file():
+        write_atomic(original, adapter.domain_knowledge)
     role = campaign.roles[Customiser.role_name].for_campaign(campaign)
     prompt = _PROMPT.format(objective=campaign.task.objective, name=adapter.manifest.name)
     result = await role.run(prompt, task=campaign.task)

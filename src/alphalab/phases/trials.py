@@ -26,8 +26,9 @@ from alphalab.evaluation import (
     tell,
 )
 from alphalab.measurement import Measurement, Outcome
+from alphalab.provenance import scoring_sources
 from alphalab.roles import CampaignContext
-from alphalab.scorer import open_scorer, score_submission, submission_digest
+from alphalab.scorer import limited, open_scorer, score_submission, submission_digest
 
 T = TypeVar("T")
 _AT_ONCE = 2
@@ -79,7 +80,7 @@ class Trials:
     async def attack_folder(self, name: str, folder: Path) -> AttackResult:
         """Try one attack, or recall what it did; alone, so that what changed is its own doing."""
         await self._measure_baselines()
-        key = f"trial/attack/{digest([submission_digest(folder), self.campaign.adapter.protocol()])}"
+        key = f"trial/attack/{self._conditions(folder)}"
         recorded = self.campaign.store.get(key)
         if recorded is not None:
             return evolve(load(recorded, AttackResult, subject=key), name=name)
@@ -143,18 +144,27 @@ class Trials:
     async def _recall(self, folder: Path, seed: int) -> Outcome:
         """Score a folder with a seed, or recall the score it already has under the same data and settings."""
         campaign = self.campaign
-        key = f"trial/score/{digest([submission_digest(folder), seed, campaign.adapter.protocol()])}"
+        key = f"trial/score/{seed}/{self._conditions(folder)}"
         recorded = campaign.store.get(key)
         if recorded is not None:
             return load(recorded, Outcome, subject=key)
         async with self._slots:
             outcome = await self._score(folder, seed=seed)
-        if isinstance(outcome, Measurement) or outcome.kind != "infrastructure":
+        if isinstance(outcome, Measurement) or outcome.kind not in ("infrastructure", "timed_out"):
             campaign.store.put(key, dump(outcome, Outcome))
         return outcome
 
+    def _conditions(self, folder: Path) -> str:
+        """Digest of all that a trial's outcome depends on."""
+        campaign = self.campaign
+        return digest(
+            [submission_digest(folder), campaign.adapter.protocol(), dump(campaign.resources), scoring_sources()]
+        )
+
     async def _score(self, folder: Path, *, seed: int) -> Outcome:
-        scorer = open_scorer(self.campaign.adapter, self.campaign.workspace, self.campaign.launcher)
+        campaign = self.campaign
+        adapter = limited(campaign.adapter, campaign.resources)
+        scorer = open_scorer(adapter, campaign.workspace, campaign.launcher)
         return await score_submission(scorer, folder, split="search", seed=seed)
 
 

@@ -14,6 +14,7 @@ from alphalab.messages import Usage
 from alphalab.roles.context import CampaignContext
 from alphalab.task import Task
 from alphalab.tools import Tool, ToolContext, file_tools, shell, view_image
+from alphalab.workspace import read_text_within
 
 _HOUSE_RULES = """\
 You work inside an autonomous research campaign. Scores come from the harness alone: no file you write and nothing you
@@ -71,6 +72,11 @@ class RoleAgent(Agent):
         return ()
 
     @classmethod
+    def hides(cls, campaign: CampaignContext) -> tuple[Path, ...]:
+        """What does not exist for this role although it lies below what it may read or write."""
+        return (campaign.workspace.private, *campaign.workspace.conclusions)
+
+    @classmethod
     def _context(cls, campaign: CampaignContext, label: str, experiment: str | None) -> ToolContext:
         space = campaign.workspace
         writable = cls.writes(campaign, experiment)
@@ -90,7 +96,7 @@ class RoleAgent(Agent):
         return ToolContext(
             workspace=space,
             cwd=space.root,
-            access=Access(readable=readable, writable=writable, hidden=(space.private, *space.conclusions)),
+            access=Access(readable=readable, writable=writable, hidden=cls.hides(campaign)),
             launcher=campaign.launcher,
             role=cls.role_name,
             agent=label,
@@ -101,7 +107,8 @@ class RoleAgent(Agent):
 
     def build_system(self, task: Task | None) -> str:
         """The role's prompt and the domain knowledge; the same for all runs of a role, so that it can be cached."""
-        knowledge = (self.campaign.workspace.adapter / "domain_knowledge.md").read_text()
+        adapter = self.campaign.workspace.adapter
+        knowledge = read_text_within(adapter / "domain_knowledge.md", adapter)
         parts = [_HOUSE_RULES, self.role_prompt(task), f"# Domain knowledge\n\n{knowledge}"]
         return "\n\n".join(part for part in parts if part)
 

@@ -14,7 +14,7 @@ from alphalab.playbook import Change, Lesson, Playbook, check_evidence
 from alphalab.roles.board import board_view
 from alphalab.roles.context import CampaignContext
 from alphalab.tools import Tool, ToolContext, ToolError, tool
-from alphalab.workspace import write_atomic
+from alphalab.workspace import read_text_within, write_atomic
 
 _ACTIONS: dict[str, Change] = {"add": "added", "revise": "revised", "retire": "retired"}
 
@@ -53,7 +53,7 @@ def _recipes(campaign: CampaignContext, name: str) -> Any:
         ]
     if name not in recipes:
         raise ToolError(f"no recipe is named {name!r}; known: {', '.join(recipes) or 'none'}")
-    source = (campaign.workspace.recipes / recipes[name].file).read_text()
+    source = read_text_within(campaign.workspace.recipes / recipes[name].file, campaign.workspace.recipes)
     return {**dump(recipes[name]), "entry": campaign.adapter.manifest.submission.entry, "source": source}
 
 
@@ -64,8 +64,15 @@ def _is_missing(module: str) -> bool:
         return True
 
 
-def proposing_tools(campaign: CampaignContext, author: str) -> list[Tool]:
-    """Tools that put experiments onto the board, in the name of a model, and take queued ones off it."""
+def proposing_tools(campaign: CampaignContext, author: str, *, wanted: int) -> list[Tool]:
+    """Tools that put experiments onto the board, in the name of a model, and take queued ones off it.
+
+    Args:
+        campaign: Whose board.
+        author: Name of the model.
+        wanted: Most proposals that this turn may make.
+    """
+    accepted: list[str] = []
 
     @tool
     async def propose_experiment(
@@ -92,6 +99,8 @@ def proposing_tools(campaign: CampaignContext, author: str) -> list[Tool]:
             parents: Experiments it follows from.
             expected_effect: Size of the effect you predict.
         """
+        if len(accepted) >= wanted:
+            raise ToolError(f"the board takes {wanted} proposal(s) in this turn and has them; call finish")
         if recipe is None and not spec.strip():
             raise ToolError("say what to build: give a spec, or name a recipe")
         _require_known(campaign, recipe, parents or [])
@@ -110,6 +119,7 @@ def proposing_tools(campaign: CampaignContext, author: str) -> list[Tool]:
             experiment = campaign.store.propose(proposal, author=author, limit=campaign.budget.experiments)
         except (ConfigError, StoreError) as error:
             raise ToolError(str(error)) from error
+        accepted.append(experiment.id)
         return f"{experiment.id} is on the board."
 
     @tool
@@ -126,8 +136,11 @@ def proposing_tools(campaign: CampaignContext, author: str) -> list[Tool]:
             raise ToolError(str(error)) from error
         if experiment.state not in (ExperimentState.PROPOSED, ExperimentState.READY):
             raise ToolError(f"{experiment_id} is {experiment.state}; only proposed and ready ones can be cancelled")
-        campaign.store.move(experiment_id, experiment.state, ExperimentState.CANCELLED, reason=reason)
-        return f"{experiment_id} is cancelled."
+        if campaign.cancel is None:
+            campaign.store.move(experiment_id, experiment.state, ExperimentState.CANCELLED, reason=reason)
+            return f"{experiment_id} is cancelled."
+        campaign.cancel(experiment_id, reason)
+        return f"{experiment_id} leaves the board, unless its job starts first; then the job is ended."
 
     return [propose_experiment, cancel_experiment]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
@@ -19,6 +20,7 @@ from alphalab.measurement import Failure, Measurement, Metric
 from alphalab.models import Model
 from alphalab.playbook import Playbook
 from alphalab.resources import Resources
+from alphalab.scorer import submission_digest
 from alphalab.task import Task
 from alphalab.workspace import Workspace
 
@@ -48,6 +50,8 @@ class CampaignContext:
     clock: Clock = field(factory=SystemClock)
     seed: int = 0
     phase: str = ""
+    cancel: Callable[[str, str], None] | None = None
+    """Takes an experiment off the board for a reason; set while the board is at work."""
 
     @property
     def metric(self) -> Metric:
@@ -84,6 +88,27 @@ class CampaignContext:
         value = int(self.store.get(f"count/{name}") or 0)
         self.store.put(f"count/{name}", value + 1)
         return value
+
+    @property
+    def identity(self) -> str:
+        """A short random name of this record, part of every job's key; a record that is made again gets another."""
+        known = self.store.get("identity")
+        if known is None:
+            known = uuid.uuid4().hex[:6]
+            self.store.put("identity", known)
+        return str(known)
+
+    def hand_in(self, experiment_id: str) -> None:
+        """Put on record what was handed in; a submission that changes afterwards is not scored."""
+        self.store.put(f"submission/{experiment_id}", submission_digest(self.workspace.submission(experiment_id)))
+
+    def handed_in(self, experiment_id: str) -> str:
+        """Digest of the submission that was handed in for an experiment."""
+        known = self.store.get(f"submission/{experiment_id}")
+        if known is None:
+            self.hand_in(experiment_id)
+            known = self.store.get(f"submission/{experiment_id}")
+        return str(known)
 
     def parameters(self, experiment_id: str) -> dict[str, Any]:
         """Parameters an experiment runs with: the proposed ones, or those a repair recorded."""

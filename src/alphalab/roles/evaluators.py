@@ -17,6 +17,7 @@ from alphalab.roles.base import RoleAgent
 from alphalab.roles.context import CampaignContext
 from alphalab.task import Task
 from alphalab.tools import Tool, ToolError, tool
+from alphalab.workspace import read_text_within
 
 TryAttack = Callable[[str], Awaitable[AttackResult]]
 
@@ -57,6 +58,11 @@ class Builder(_Evaluator):
     role_name: ClassVar[str] = "builder"
     prompt_name: ClassVar[str] = "builder"
 
+    @classmethod
+    def hides(cls, campaign: CampaignContext) -> tuple[Path, ...]:
+        """The attacks too: one that succeeded is answered by mending what it showed, not by removing it."""
+        return (*super().hides(campaign), campaign.workspace.evaluation / "attacks")
+
     async def review_turn(self, turn: Turn) -> Next:
         """Finish only when `evaluation.json` says what the scorer really does."""
         if turn.finishes:
@@ -70,11 +76,11 @@ class Builder(_Evaluator):
 
 def package_problems(campaign: CampaignContext) -> tuple[str, ...]:
     """Where the written evaluation and the scorer disagree."""
-    path = campaign.workspace.evaluation / "evaluation.json"
-    if not path.is_file():
-        return ("it is missing",)
+    folder = campaign.workspace.evaluation
     try:
-        written: Any = json.loads(path.read_text())
+        written: Any = json.loads(read_text_within(folder / "evaluation.json", folder))
+    except ToolError:
+        return ("it is missing, or no plain file",)
     except json.JSONDecodeError as error:
         return (f"it is not JSON: {error}",)
     if not isinstance(written, dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,8 +11,11 @@ from attrs import define
 from alphalab.agents import Continue, Next, Turn
 from alphalab.roles.base import RoleAgent
 from alphalab.roles.context import CampaignContext
+from alphalab.tools import ToolError
+from alphalab.workspace import read_text_within
 
 MIN_PLOTS = 5
+"""Where there is a library to draw with; `alphalab[plots]` brings it."""
 _PRODUCTS = ("report.md", "learnings.md")
 LEARNINGS_LIMIT = 20_000
 """Characters of learnings.md: it is read by every later role."""
@@ -44,19 +48,26 @@ class Explorer(RoleAgent):
 def exploration_problems(folder: Path) -> tuple[str, ...]:
     """What an exploration still lacks."""
     problems: list[str] = []
-    plan = folder / "plan.md"
-    if not plan.is_file():
-        problems.append("plan.md is missing; keep a checklist of questions in it")
-    elif "- [ ]" in plan.read_text():
+    plan = _read(folder, "plan.md")
+    if not plan:
+        problems.append("plan.md is missing or empty; keep a checklist of questions in it")
+    elif "- [ ]" in plan:
         problems.append(
             "plan.md has items that are not ticked; answer them or tick them with the reason for leaving them"
         )
-    if len(list((folder / "plots").glob("*.png"))) < MIN_PLOTS:
+    if len(list((folder / "plots").glob("*.png"))) < MIN_PLOTS and find_spec("matplotlib") is not None:
         problems.append(f"plots/ holds fewer than {MIN_PLOTS} PNG plots")
-    written = {name: (folder / name).read_text().strip() for name in _PRODUCTS if (folder / name).is_file()}
-    problems += [f"{name} is missing or empty" for name in _PRODUCTS if not written.get(name)]
-    if len(written.get("learnings.md", "")) > LEARNINGS_LIMIT:
+    written = {name: _read(folder, name) for name in _PRODUCTS}
+    problems += [f"{name} is missing or empty" for name, text in written.items() if not text]
+    if len(written["learnings.md"]) > LEARNINGS_LIMIT:
         problems.append(
             f"learnings.md is longer than {LEARNINGS_LIMIT} characters; every later role reads it, so keep what matters"
         )
     return tuple(problems)
+
+
+def _read(folder: Path, name: str) -> str:
+    try:
+        return read_text_within(folder / name, folder).strip()
+    except ToolError:
+        return ""

@@ -26,6 +26,6 @@ class Strategist(RoleAgent):
         return [
             *super().build_tools(task),
             *reading_tools(self.campaign, wanted=self.wanted),
-            *proposing_tools(self.campaign, self.model.name),
+            *proposing_tools(self.campaign, self.model.name, wanted=self.wanted),
             *playbook_tools(self.campaign, self.campaign.emit),
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alphalab.roles import CampaignContext
+from alphalab.workspace import read_text_within
 
 _LEARNINGS = 8_000
 """Characters of the learnings that a Worker is shown; the whole is on disk."""
@@ -63,6 +64,7 @@ def milestone(number: int) -> str:
 
 
 def _shared(campaign: CampaignContext) -> str:
-    learnings = campaign.workspace.exploration / "learnings.md"
-    text = learnings.read_text()[:_LEARNINGS] if learnings.is_file() else ""
+    folder = campaign.workspace.exploration
+    learnings = folder / "learnings.md"
+    text = read_text_within(learnings, folder, limit=_LEARNINGS) if learnings.is_file() else ""
     return f"# Learnings from the data\n\n{text}\n\n# Playbook\n\n{campaign.playbook.render()}"

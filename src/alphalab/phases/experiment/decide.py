@@ -58,8 +58,8 @@ def _apply(state: EngineState, event: EngineEvent) -> EngineState:
             return attrs.evolve(state, stop=state.stop or reason)
         case PauseChanged(paused=paused):
             return attrs.evolve(state, paused=paused)
-        case CancelAsked(id=id):
-            return attrs.evolve(state, unwanted=state.unwanted | {id})
+        case CancelAsked(id=about, reason=reason):
+            return attrs.evolve(state, unwanted={**state.unwanted, about: reason})
         case _:
             assert_never(event)
 
@@ -92,9 +92,10 @@ def _without(state: EngineState, command: Command, *, fruitful: bool) -> EngineS
 
 
 def _stop_when_converged(state: EngineState) -> EngineState:
-    if state.stop is None and converged(
-        state.history, state.rules.metric, state.rules.patience, state.rules.noise_floor
-    ):
+    rules = state.rules
+    earlier, recent = state.history[: state.patient_since], state.history[state.patient_since :]
+    best = sorted(earlier, key=rules.metric.sort_key)[:1]
+    if state.stop is None and converged((*best, *recent), rules.metric, rules.patience, rules.noise_floor):
         return attrs.evolve(state, stop="converged")
     return state
 
@@ -104,7 +105,7 @@ def _commands(state: EngineState) -> Iterator[Command]:
     yield from _cancellations(state)
     if state.stop is not None:
         yield from _wind_down(state)
-    if not state.paused:
+    if not state.paused or state.stop is not None:
         yield from _submissions(state)
         yield from _work(state)
         yield from _proposals(state)
@@ -113,9 +114,8 @@ def _commands(state: EngineState) -> Iterator[Command]:
 
 
 def _scoring(state: EngineState) -> Iterator[Command]:
-    for card in _in(state, S.SCORING):
-        if Score(card.id) not in state.working:
-            yield Score(card.id)
+    busy = {getattr(command, "id", None) for command in state.working}
+    yield from (Score(card.id) for card in _in(state, S.SCORING) if card.id not in busy)
 
 
 def _cancellations(state: EngineState) -> Iterator[Command]:
@@ -123,13 +123,13 @@ def _cancellations(state: EngineState) -> Iterator[Command]:
     busy = {getattr(command, "id", None) for command in state.working}
     for card in state.cards.values():
         if card.id in state.unwanted and not card.state.is_final and card.id not in busy:
-            yield Cancel(card.id, "asked for")
+            yield Cancel(card.id, state.unwanted[card.id])
 
 
 def _wind_down(state: EngineState) -> Iterator[Command]:
     """After a stop nothing new starts: what has not run is cancelled, what runs is scored and analysed."""
     busy = {getattr(command, "id", None) for command in state.working}
-    for card in _wanted(state, S.PROPOSED, S.READY, S.FIXING):
+    for card in _wanted(state, S.PROPOSED, S.READY, S.FIXING, S.QUEUED):
         if card.id not in busy:
             yield Cancel(card.id, state.stop or "")
 

@@ -61,9 +61,9 @@ class Dispatcher:
         """Hold new work back, or let it go again; call from the loop's thread."""
         self._events.put_nowait(PauseChanged(paused=paused))
 
-    def cancel(self, experiment_id: str) -> None:
+    def cancel(self, experiment_id: str, reason: str = "asked for") -> None:
         """Take one experiment off the board; call from the loop's thread."""
-        self._events.put_nowait(CancelAsked(id=experiment_id))
+        self._events.put_nowait(CancelAsked(id=experiment_id, reason=reason))
 
     def refresh(self) -> None:
         """Take notice of changes on the board that came from outside; call from the loop's thread."""
@@ -88,12 +88,14 @@ class Dispatcher:
     def _opening(self) -> EngineState:
         store = self.campaign.store
         scores = sorted(store.scores(split="search"), key=lambda score: score.at)
-        own = [score.outcome for score in scores if not score.subject.startswith("baseline:")]
+        # Confirmation runs with further seeds are not experiments.
+        own = [score.outcome for score in scores if not score.is_baseline and score.seed == self.campaign.seed]
         return EngineState(
             rules=self.rules,
             cards={card.id: card for card in self._cards()},
             history=tuple(outcome.value for outcome in own if isinstance(outcome, Measurement)),
             reports=int(store.get("reports") or 0),
+            patient_since=int(store.get("patient_since") or 0),
         )
 
     def _cards(self) -> tuple[Card, ...]:

@@ -165,6 +165,8 @@ class EngineState:
     working: frozenset[Command] = frozenset()
     history: tuple[float, ...] = ()
     """Search scores in the order they came in."""
+    patient_since: int = 0
+    """Scores before an extension of the budget; patience starts anew after them."""
     analysed: int = 0
     """Experiments analysed since the Strategist was last asked."""
     reports: int = 0
@@ -173,8 +175,8 @@ class EngineState:
     """Strategist turns in a row that put nothing on the board."""
     stop: str | None = None
     paused: bool = False
-    unwanted: frozenset[str] = frozenset()
-    """Experiments that somebody wants off the board."""
+    unwanted: Mapping[str, str] = field(factory=dict[str, str])
+    """Experiments that somebody wants off the board, with the reason."""
 
     @property
     def used(self) -> int:

@@ -11,10 +11,13 @@ from alphalab.evaluation import CONFIRM
 from alphalab.events import Noticed, SplitOpened
 from alphalab.executors import Executor
 from alphalab.experiments import BASELINE_PREFIX, Experiment
+from alphalab.measurement import Failure
 from alphalab.phases.experiment.attempts import record
 from alphalab.phases.experiment.jobs import ScoringJob, executor_job, outcome_of
+from alphalab.phases.experiment.stopping import MAX_REQUEUES
 from alphalab.phases.experiment.watcher import JobWatcher
 from alphalab.roles import CampaignContext
+from alphalab.scorer import submission_digest
 
 FINALISTS = 3
 
@@ -53,18 +56,25 @@ async def confirm(campaign: CampaignContext, executor: Executor, watcher: JobWat
 def _jobs(campaign: CampaignContext, finalists: list[str]) -> Iterator[ScoringJob]:
     space, seed = campaign.workspace, campaign.seed
     for finalist in finalists:
+        digest = campaign.handed_in(finalist)
         for extra in range(1, campaign.adapter.manifest.seeds):
-            yield _job(campaign, finalist, space.submission(finalist), "search", seed + extra)
-        yield _job(campaign, finalist, space.submission(finalist), "final", seed)
+            yield _job(campaign, finalist, space.submission(finalist), digest, "search", seed + extra)
+        yield _job(campaign, finalist, space.submission(finalist), digest, "final", seed)
     for baseline in campaign.adapter.baselines():
-        yield _job(campaign, f"{BASELINE_PREFIX}{baseline.name}", space.adapter / baseline.folder, "final", seed)
+        folder = space.adapter / baseline.folder
+        yield _job(campaign, f"{BASELINE_PREFIX}{baseline.name}", folder, submission_digest(folder), "final", seed)
 
 
-def _job(campaign: CampaignContext, subject: str, submission: Path, split: str, seed: int) -> ScoringJob:
+def _job(
+    campaign: CampaignContext, subject: str, submission: Path, digest: str, split: str, seed: int, attempt: int = 1
+) -> ScoringJob:
     """In a private folder: a campaign that goes on later must not choose by what the final split said."""
-    key = f"{_file_name(subject)}-{split}-s{seed}"
+    again = f"-r{attempt}" if attempt > 1 else ""
+    key = f"{campaign.identity}-{_file_name(subject)}-{split}-s{seed}{again}"
     folder = campaign.workspace.private / CONFIRM / key
-    return ScoringJob(subject=subject, submission=submission, folder=folder, key=key, split=split, seed=seed)
+    return ScoringJob(
+        subject=subject, submission=submission, digest=digest, folder=folder, key=key, split=split, seed=seed
+    )
 
 
 def _file_name(subject: str) -> str:
@@ -76,13 +86,21 @@ def _known(campaign: CampaignContext, job: ScoringJob) -> bool:
 
 
 async def _run(campaign: CampaignContext, executor: Executor, watcher: JobWatcher, job: ScoringJob) -> None:
+    """Score once. What the machine failed is tried again under another key, and is no result of the submission."""
     _log_opening(campaign, job)
-    job_id = await executor.find(job.key) or await executor.submit(executor_job(campaign, job))
-    outcome = outcome_of(job, await watcher.wait(job_id))
-    attempt = 0 if job.subject.startswith(BASELINE_PREFIX) else campaign.store.experiment(job.subject).attempts
-    if getattr(outcome, "kind", None) == "infrastructure":
-        campaign.emit(Noticed(level="warning", message=f"{job.key}: {getattr(outcome, 'message', '')}"))
-    record(campaign, job, outcome, attempt=attempt)
+    counter = f"confirm-failures/{job.key}"
+    for _ in range(MAX_REQUEUES + 1):
+        failures = int(campaign.store.get(counter) or 0)
+        trial = _job(campaign, job.subject, job.submission, job.digest, job.split, job.seed, attempt=failures + 1)
+        job_id = await executor.submit(executor_job(campaign, trial))
+        outcome = outcome_of(trial, await watcher.wait(job_id))
+        if not isinstance(outcome, Failure) or outcome.kind not in ("infrastructure", "cancelled"):
+            is_baseline = job.subject.startswith(BASELINE_PREFIX)
+            number = 0 if is_baseline else campaign.store.experiment(job.subject).attempts
+            await record(campaign, job, outcome, attempt=number)
+            return
+        campaign.store.put(counter, failures + 1)
+        campaign.emit(Noticed(level="warning", message=f"{trial.key}: {outcome.message}"))
 
 
 def _log_opening(campaign: CampaignContext, job: ScoringJob) -> None:

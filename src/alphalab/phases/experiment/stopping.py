@@ -32,6 +32,6 @@ def converged(history: Sequence[float], metric: Metric, patience: int, noise_flo
 
 def after_failure(failure: Failure, *, fixes: int, requeues: int, max_fixes: int) -> str:
     """State that a failed attempt leads to: `ready` again, `fixing`, or `failed`."""
-    if failure.kind == "infrastructure":
+    if failure.kind in ("infrastructure", "cancelled"):
         return "ready" if requeues < MAX_REQUEUES else "failed"
     return "fixing" if fixes < max_fixes else "failed"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from attrs import define
 
 from alphalab.agents import AgentResult
-from alphalab.events import ReportWritten
+from alphalab.errors import ContextOverflow
+from alphalab.events import Noticed, ReportWritten
 from alphalab.experiments import ExperimentState, write_proposal, write_result
 from alphalab.measurement import Failure
+from alphalab.messages import Usage
 from alphalab.phases.experiment import briefs, engine
 from alphalab.roles import Analyst, CampaignContext, Fixer, Implementer, Reporter, RoleAgent, Strategist
 
@@ -52,7 +54,9 @@ class Work:
     def _handed_in(self, experiment_id: str, agent: RoleAgent, result: AgentResult, *, source: ExperimentState) -> None:
         reason = self._why_not(experiment_id, agent, result)
         if reason is None:
-            self.campaign.store.move(experiment_id, source, S.READY)
+            with self.campaign.store.transaction():
+                self.campaign.hand_in(experiment_id)
+                self.campaign.store.move(experiment_id, source, S.READY)
             return
         failure = self.campaign.store.experiment(experiment_id).failure or Failure(kind="missing_file", message=reason)
         self.campaign.store.move(experiment_id, source, S.FAILED, reason=reason, failure=failure)
@@ -89,4 +93,9 @@ class Work:
         self, role: type[RoleAgent], brief: str, experiment: str | None = None, **extra: int
     ) -> tuple[RoleAgent, AgentResult]:
         agent = self.campaign.roles[role.role_name].for_campaign(self.campaign, experiment=experiment, **extra)
-        return agent, await agent.run(brief, task=self.campaign.task)
+        try:
+            return agent, await agent.run(brief, task=self.campaign.task)
+        except ContextOverflow as error:
+            # The conversation cannot be made to fit: that ends this run and not the campaign.
+            self.campaign.emit(Noticed(level="warning", message=f"{agent.name}: {error}"))
+            return agent, AgentResult(text=str(error), messages=(), usage=Usage(), turns=0, stop_reason="tokens")
