@@ -188,10 +188,9 @@ def check_folder(folder: Path) -> tuple[str, ...]:
     problems = [f"file {name} is missing" for name in FILES if not (folder / name).is_file()]
     problems += [f"file {name} is a link; put the file itself there" for name in FILES if (folder / name).is_symlink()]
     problems += [f"file {name} is not UTF-8 text" for name in FILES if not _is_text(folder / name)]
-    if problems:
-        return tuple(problems)
     for name in PROMPT_NAMES:
-        problems += check_prompt(name, (folder / f"prompts/{name}.md").read_text())
+        path = folder / f"prompts/{name}.md"
+        problems += check_prompt(name, path.read_text(errors="replace")) if path.is_file() else ()
     problems += _check_toml(folder / MANIFEST, Manifest)
     problems += _check_toml(folder / CATALOGUE, Catalogue)
     return tuple(problems or _check_references(folder))
@@ -234,7 +233,7 @@ def _catalogue(folder: Path) -> Catalogue:
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(errors="replace"))
     except tomllib.TOMLDecodeError as error:
         raise AdapterError(f"{path}: not TOML: {error}") from error
 
