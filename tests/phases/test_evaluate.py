@@ -66,7 +66,7 @@ async def refused(context):
 async def test_a_sound_evaluation_is_sealed_in_one_round(tmp_path):
     context = make(tmp_path)
     told = await evaluate(context)
-    assert told.startswith("Sealed after 1 round(s): 5 canaries behaved, 2 attacks failed, noise floor 0.0016")
+    assert told.startswith("Sealed after 1 round(s): 5 canaries behaved, 2 attacks failed, noise floor 0.00328")
     recorded = context.store.get("evaluation")
     seal = verify_seal(context.workspace, recorded["digest"])
     assert {"evaluation/certificate.json", "evaluation/review.json", "evaluation/tests/test_evaluation.py"} < set(

@@ -17,6 +17,7 @@ from attrs import define, field
 
 import alphalab as al
 from alphalab._clock import ManualClock
+from alphalab._ids import digest
 from alphalab._serde import dumps, loads
 from alphalab.adapters import PROMPT_NAMES, DomainAdapter
 from alphalab.events import EventBus
@@ -24,9 +25,10 @@ from alphalab.executors import Capacity, Executor, Job, JobState, JobStatus
 from alphalab.experiments import Store
 from alphalab.measurement import Failure, Measurement, Outcome
 from alphalab.models.offline import OfflineModel
+from alphalab.provenance import scoring_sources
 from alphalab.roles import ROLES, CampaignContext
 from alphalab.sandbox import get_sandbox
-from alphalab.scorer import ScoreSpec, open_scorer, run_spec
+from alphalab.scorer import ScoreReport, ScoreSpec, open_scorer, run_spec
 from alphalab.workspace import Workspace, write_atomic
 
 PNG = base64.b64decode(
@@ -40,8 +42,8 @@ import base64, json, pathlib
 name = "{name}"
 pathlib.Path(f"exploration/plots/{{name}}.png").write_bytes(base64.b64decode("{png}"))
 hint = json.loads(pathlib.Path("data/facts.json").read_text())["hint"]
-print(json.dumps({{"title": name, "finding": f"The hint is {{hint}}.", "numbers": {{"hint": hint}}, "advice": "Stay near.",
-                  "plot": f"{{name}}.png"}}))
+finding = {{"title": name, "finding": f"The hint is {{hint}}.", "numbers": {{"hint": hint}}, "advice": "Stay near."}}
+print(json.dumps({{**finding, "plot": f"{{name}}.png"}}))
 '''
 EVALUATION_TEST = """import json
 import pathlib
@@ -195,7 +197,9 @@ class InlineExecutor(Executor):
             outcome = await run_spec(spec)
         except asyncio.CancelledError:
             return JobStatus(state=JobState.CANCELLED, reason="asked for")
-        write_atomic(Path(spec.outcome), dumps(outcome, Outcome))
+        place = {"submission": spec.submission_digest, "split": spec.split, "seed": spec.seed}
+        report = ScoreReport(**place, outcome=outcome, sources=digest(scoring_sources()))
+        write_atomic(Path(spec.report), dumps(report))
         return JobStatus(state=JobState.SUCCEEDED, exit_code=0)
 
     async def poll(self, ids: Any) -> dict[str, JobStatus]:

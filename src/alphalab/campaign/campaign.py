@@ -168,6 +168,8 @@ class Campaign:
         if self._session is not None:
             self._in_loop("steer", lambda session: _steer(session.campaign.store, note))
             return
+        if not self._space.config.is_file():
+            raise NotFound(f"steer: {self._space.root} holds no campaign yet; run it first, or say it in the objective")
         with Store.open(self._space.database, clock=self.clock) as store:
             _steer(store, note)
 
@@ -179,10 +181,10 @@ class Campaign:
         self._in_loop("cancel", lambda session: session.cancel(experiment_id))
 
     def _in_loop(self, verb: str, action: Callable[[Session], object]) -> None:
-        session = self._session
-        if session is None:
+        session, loop = self._session, self._loop
+        if session is None or loop is None:
             raise AlphaLabError(f"{verb}: the campaign is not running in this process; run it first")
-        self._loop.call_soon_threadsafe(action, session)
+        loop.call_soon_threadsafe(action, session)
 
     # -- looking -----------------------------------------------------------------------------------------------------
 

@@ -58,6 +58,11 @@ def ready(campaign: Campaign) -> Prepared:
     config = describe(campaign, adapter)
     problems += [*config.check(), *_role_problems(campaign), *_workspace_problems(space, config)]
     problems += [*_class_problems(adapter), *_task_problems(adapter, campaign.task)]
+    if not adapter.scores:
+        problems.append(
+            f"adapter {adapter.manifest.name!r} has no executable scorer; pass an adapter of the DomainAdapter "
+            "subclass that has score()"
+        )
     if not adapter.recipes() and _offline(models):
         problems.append(
             f"adapter {adapter.manifest.name!r} ships no recipes, so the offline researcher has nothing to work from; "
@@ -104,7 +109,9 @@ def _model_names(models: Any) -> Any:
     if isinstance(models, Mapping):
         table = cast("Mapping[str, Any]", models)
         return {role: _model_names(value) for role, value in table.items()}
-    return [_model_names(value) for value in cast("Sequence[Any]", models)]
+    if isinstance(models, Sequence):
+        return [_model_names(value) for value in cast("Sequence[Any]", models)]
+    return models  # not a model at all: the check of the configuration says so
 
 
 def _models(campaign: Campaign) -> tuple[dict[str, tuple[Model, ...]], list[str]]:
@@ -112,7 +119,7 @@ def _models(campaign: Campaign) -> tuple[dict[str, tuple[Model, ...]], list[str]
     made: dict[str, tuple[Model, ...]] = {}
     problems: list[str] = []
     for role, source in given.items():
-        sources = [source] if isinstance(source, str | Model) else list(source)
+        sources = [source] if isinstance(source, str | Model) else list(source) if _several(source) else []
         try:
             made[role] = tuple(
                 OfflineModel(seed=campaign.seed) if item == "offline" else get_model(item) for item in sources
@@ -127,12 +134,22 @@ def _models(campaign: Campaign) -> tuple[dict[str, tuple[Model, ...]], list[str]
     return made, problems
 
 
+def _several(source: Any) -> bool:
+    return isinstance(source, Sequence) and all(isinstance(item, str | Model) for item in cast("Sequence[Any]", source))
+
+
 def _offline(models: Mapping[str, tuple[Model, ...]]) -> bool:
     return not any(model.capabilities.is_language_model for several in models.values() for model in several)
 
 
 def _role_problems(campaign: Campaign) -> list[str]:
-    return [f"roles: {role!r} is unknown; known: {', '.join(ROLES)}" for role in campaign.roles if role not in ROLES]
+    given: Mapping[str, Any] = campaign.roles
+    problems = [f"roles: {role!r} is unknown; known: {', '.join(ROLES)}" for role in given if role not in ROLES]
+    return problems + [
+        f"roles: {kind!r} cannot play {role!r}; pass a subclass of alphalab.roles.{ROLES[role].__name__}"
+        for role, kind in given.items()
+        if role in ROLES and not (isinstance(kind, type) and issubclass(kind, ROLES[role]))
+    ]
 
 
 def _class_problems(adapter: DomainAdapter) -> tuple[str, ...]:
@@ -152,6 +169,8 @@ def _task_problems(adapter: DomainAdapter, task: Task) -> list[str]:
 def _workspace_problems(space: Workspace, config: CampaignConfig) -> list[str]:
     if not space.root.exists():
         parent = next(path for path in space.root.parents if path.exists())
+        if not parent.is_dir():
+            return [f"workspace {str(space.root)!r} cannot be made: {parent} is a file; name another folder"]
         return (
             []
             if os.access(parent, os.W_OK)

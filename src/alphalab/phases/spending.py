@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from alphalab.budget import Budget
+from alphalab.events import Recorded, Steered
 from alphalab.experiments import Store
 from alphalab.messages import Usage
 
@@ -29,14 +30,19 @@ def gpu_hours(store: Store, gpus: float) -> float:
     return sum(score.outcome.seconds for score in store.scores()) * gpus / 3600
 
 
+def _last_before(store: Store, number: int) -> Recorded:
+    """The last event before another that a running process left; notes can be left while nothing runs."""
+    (last,) = store.events(since=number - 2, limit=1)
+    return _last_before(store, last.number) if isinstance(last.event, Steered) else last
+
+
 def active_time(store: Store, now: datetime) -> timedelta:
     """Time during which some process ran the campaign, up to now; pauses between runs are left out."""
     starts = store.events(kinds=("campaign_started",))
     total = timedelta(0)
     for index, start in enumerate(starts):
         if index + 1 < len(starts):
-            last = store.events(since=starts[index + 1].number - 2, limit=1)
-            total += last[0].at - start.at
+            total += _last_before(store, starts[index + 1].number).at - start.at
         else:
             total += now - start.at
     return total
