@@ -202,6 +202,7 @@ async def running(campaign: Campaign, prepared: Prepared) -> AsyncGenerator[Sess
     """A session with its store, executor and record open; closed again whatever happens."""
     space = Workspace(campaign.workspace)
     space.root.mkdir(parents=True, exist_ok=True)
+    space.private.mkdir(mode=0o700, exist_ok=True)
     store = _open_store(space, campaign, EventBus(sinks=list(campaign.sinks)))
     try:
         write_config(space.config, prepared.config)

@@ -8,7 +8,7 @@ from typing import Any
 
 from alphalab.models.offline.script import Scene, Script, call
 
-EXPLORE_SHARE = 0.45
+EXPLORE_SHARE = 0.6
 """Share of the budget after which proposals refine leaders instead of drawing at random."""
 _TRIES = 40
 

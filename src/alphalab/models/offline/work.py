@@ -8,6 +8,8 @@ from typing import Any
 
 from alphalab.models.offline.script import Scene, Script, call
 
+_NOTICEABLE = 0.005
+"""Relative change of the metric below which a lesson says that a parameter does not matter."""
 _PARAMETERS = re.compile(r"^PARAMETERS\b[^=]*=.*$", re.MULTILINE)
 
 
@@ -128,7 +130,8 @@ def _comparison(mine: dict[str, Any], relative: dict[str, Any], board: dict[str,
         f"{name} {_short(old)} → {_short(new)}" for name, (old, new) in _differences(mine, relative).items()
     )
     gain = _gain(mine["value"], relative["value"], board["metric"]["goal"])
-    return f"Against {relative['id']} ({relative['value']:.5g}): {changes or 'the same parameters'}; {gain:+.1%}."
+    told = f"{gain:+.1%}" if abs(gain) >= _NOTICEABLE else f"no difference to speak of ({gain:+.1%})"
+    return f"Against {relative['id']} ({relative['value']:.5g}): {changes or 'the same parameters'}; {told}."
 
 
 def _lesson(mine: dict[str, Any], relative: dict[str, Any] | None, board: dict[str, Any]) -> Script:
