@@ -252,3 +252,38 @@ def check(state: EngineState, limit: int, slots: int, workers: int) -> None:
 def test_every_campaign_ends_within_its_limits(seed, limit, slots, workers):
     final = play(seed, limit, slots, workers)
     assert all(card.state.is_final for card in final.cards.values())
+
+
+def test_a_stop_is_heard_while_paused():
+    state = attrs.evolve(with_cards(Card(id="exp-0001", state=S.SCORED, value=1.0), limit=1), paused=True)
+    _, commands = decide(state, StopAsked(reason="budget"))
+    assert commands == (Analyse("exp-0001"),)
+
+
+def test_a_stop_withdraws_what_waits_at_the_executor():
+    _, commands = decide(with_cards(Card(id="exp-0001", state=S.QUEUED)), StopAsked(reason="stopped"))
+    assert commands == (Cancel("exp-0001", "stopped"),)
+
+
+def test_a_job_that_ends_while_it_is_cancelled_is_not_scored_beside_it():
+    state, (cancel,) = decide(with_cards(Card(id="exp-0001", state=S.RUNNING), limit=1), CancelAsked(id="exp-0001"))
+    state, commands = decide(state, BoardChanged(cards=(Card(id="exp-0001", state=S.SCORING),)))
+    assert not commands
+    _, commands = decide(state, Finished(command=cancel))
+    assert commands == (Cancel("exp-0001", "asked for"),)
+
+
+def test_patience_starts_anew_when_the_budget_was_extended():
+    values = (2.0, 1.0, 1.5, 1.5, 1.5)
+    done = Card(id="exp-0001", state=S.DONE, value=1.0)
+    tired = attrs.evolve(with_cards(done, patience=3, limit=2), history=values)
+    assert look(tired)[1] == (Finish("converged"),)
+    state, commands = look(attrs.evolve(tired, patient_since=len(values)))
+    assert commands == (Propose(1),)
+    assert state.stop is None
+    after = attrs.evolve(tired, patient_since=len(values), history=(*values, 1.2, 1.1, 1.05))
+    assert look(after)[1] == (Finish("converged"),)
+
+
+def test_an_operator_who_cancels_a_job_does_not_cost_a_repair():
+    assert after_failure(Failure(kind="cancelled", message="scancel"), fixes=0, requeues=0, max_fixes=2) == "ready"

@@ -115,7 +115,7 @@ def _commands(state: EngineState) -> Iterator[Command]:
 
 def _scoring(state: EngineState) -> Iterator[Command]:
     busy = {getattr(command, "id", None) for command in state.working}
-    yield from (Score(card.id) for card in _in(state, S.SCORING) if card.id not in busy)
+    yield from (Score(card.id) for card in _wanted(state, S.SCORING) if card.id not in busy)
 
 
 def _cancellations(state: EngineState) -> Iterator[Command]:
