@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from alphalab._ids import derive_seed, digest, experiment_id, tree_digests
 from alphalab.budget import Budget, Limits
 from alphalab.commands import Access
-from alphalab.errors import ConfigError
+from alphalab.errors import ConfigError, ToolError
 from alphalab.measurement import MAX_MESSAGE, Failure, Measurement, Metric
 from alphalab.messages import ImageBlock, Message, TextBlock, ToolResultBlock, ToolUseBlock, Usage
-from alphalab.provenance import environment, machine, package_digest
+from alphalab.provenance import environment, machine, package_digest, scoring_sources, sources
 from alphalab.resources import ProcessLimits, Resources
 from alphalab.task import Task
-from alphalab.workspace import Workspace, remove_folder, write_atomic
+from alphalab.workspace import Workspace, read_text_within, remove_folder, write_atomic
 
 PIXEL = ImageBlock(data=b"x", media_type="image/png", width=1, height=1)
 
@@ -231,9 +231,9 @@ def test_all_paths_lie_below_the_root(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     space = Workspace("run")
     names = [name for name, value in vars(Workspace).items() if isinstance(value, property)]
-    assert len(names) == 13
-    for name in names:
-        assert getattr(space, name).is_relative_to(tmp_path / "run")
+    assert len(names) == 14
+    paths = [space.conclusions if name == "conclusions" else (getattr(space, name),) for name in names]
+    assert all(path.is_relative_to(tmp_path / "run") for several in paths for path in several)
     assert space.submission("exp-0001") == tmp_path / "run/experiments/exp-0001/submission"
     assert space.relative(Path("run/a/b")) == "a/b"
     assert not (tmp_path / "run").exists()
@@ -330,6 +330,23 @@ def test_any_folder_can_be_removed(tmp_path):
     assert (outside / "keep").read_text() == "x"
 
 
+def test_text_of_agents_is_read_within_bounds(tmp_path):
+    root = tmp_path / "theirs"
+    write_atomic(root / "plain", "zw\u00f6lf" * 1000)
+    write_atomic(root / "bytes", b"\xff\xfe ok")
+    write_atomic(tmp_path / "outside", "secret")
+    (root / "inner").symlink_to(root / "plain")
+    (root / "outer").symlink_to(tmp_path / "outside")
+    (root / "nowhere").symlink_to(tmp_path / "absent")
+    os.mkfifo(root / "pipe")
+    assert read_text_within(root / "plain", root, limit=5) == "zw\u00f6lf"
+    assert read_text_within(root / "inner", root, limit=2) == "zw"
+    assert read_text_within(root / "bytes", root).endswith(" ok")
+    for name in ("outer", "nowhere", "absent", "pipe", ".", "../outside"):
+        with pytest.raises(ToolError, match="is not a plain file inside"):
+            read_text_within(root / name, root)
+
+
 # -- ids and provenance ------------------------------------------------------------------------------------------------
 
 
@@ -367,3 +384,10 @@ def test_provenance_is_the_same_on_every_call():
     assert package_digest() == package_digest()
     assert len(package_digest()) == 64
     assert machine()["cpus"] >= 1
+
+
+def test_what_a_score_depends_on_is_a_part_of_the_sources():
+    scoring = set(scoring_sources())
+    assert {"scorer.py", "evaluation/seal.py", "sandbox/bubblewrap.py", "adapters/traffic/scorer.py"} < scoring
+    assert scoring < set(sources())
+    assert not scoring & {"campaign/campaign.py", "playbook.py", "models/base.py"}

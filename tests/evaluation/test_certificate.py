@@ -101,24 +101,22 @@ def test_the_same_number_summed_in_another_order_is_no_improvement(metric):
     assert not clearly_better(LOWER, 0.0, 0.0)
 
 
-@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=9))
-def test_noise_is_two_standard_deviations(values):
+@given(st.lists(st.floats(-1e6, 1e6), min_size=5, max_size=9))
+def test_noise_bounds_the_difference_of_two_single_scores(values):
     noise = measure_noise(values)
     assert noise.values == tuple(values)
     assert noise.mean == pytest.approx(statistics.fmean(values))
-    assert noise.floor == 2 * noise.sd >= 0
+    assert noise.sd == pytest.approx(statistics.stdev(values))
+    assert noise.floor >= 1.96 * math.sqrt(2) * noise.sd  # the normal quantile is the limit for many scores
     assert math.isfinite(noise.floor)
 
 
 def test_noise_of_equal_scores_is_none_at_all():
     assert measure_noise([3.0] * 5).floor == 0.0
-    assert measure_noise([1.0, 3.0]).sd == pytest.approx(math.sqrt(2))
-
-
-@pytest.mark.parametrize("values", [[], [1.0]])
-def test_noise_needs_two_scores(values):
-    with pytest.raises(statistics.StatisticsError):
-        measure_noise(values)
+    # t(0.975, 4 degrees of freedom) = 2.776, table of Student's distribution
+    assert measure_noise([1.0, 2.0, 3.0, 4.0, 5.0]).floor == pytest.approx(
+        2.776 * math.sqrt(2) * math.sqrt(2.5), rel=1e-3
+    )
 
 
 GOOD = Certificate(

@@ -23,6 +23,7 @@ FILES = {
     "data/facts.json": b"{}",
     "private/series.npz": b"\4\5\6",
     "adapter/manifest.toml": b'name = "toy"\n',
+    "adapter/baselines/floor/answer.py": b"PARAMETERS = {'x': 2.3}\n",
 }
 
 
@@ -74,7 +75,9 @@ def test_a_missing_file(space, name):
     assert named_by(space) == name
 
 
-@pytest.mark.parametrize("name", ["evaluation/more.py", "evaluation/tests/deep/x", "data/leak.csv", "private/targets"])
+@pytest.mark.parametrize(
+    "name", ["evaluation/more.py", "evaluation/tests/deep/x", "data/leak.csv", "private/targets", "adapter/baselines/x"]
+)
 def test_a_new_file(space, name):
     write_atomic(space.root / name, "x")
     assert named_by(space) == name
@@ -119,7 +122,9 @@ def test_other_folders_do_not_count(space):
     verify_seal(space)
 
 
-@pytest.mark.parametrize("change", [{"options": {"horizon": 1}}, {"scorer": "0" * 64}, {"digest": "0" * 64}])
+@pytest.mark.parametrize(
+    "change", [{"options": {"horizon": 1}}, {"scorer": {"scorer.py": "0" * 64}}, {"digest": "0" * 64}]
+)
 def test_a_seal_that_was_edited(space, change):
     seal = attrs.evolve(read_seal(space), **change)
     write_atomic(space.evaluation / "seal.json", dumps(seal))
@@ -155,8 +160,9 @@ def test_the_digest_covers_files_sources_environment_and_options(space):
 
 
 def test_other_sources_of_the_library(space, monkeypatch):
-    monkeypatch.setattr(seal_module, "package_digest", lambda: "0" * 64)
-    assert named_by(space) == "the alphalab package"
+    changed = {**seal_module.scoring_sources(), "scorer.py": "0" * 64}
+    monkeypatch.setattr(seal_module, "scoring_sources", lambda: changed)
+    assert named_by(space) == "alphalab/scorer.py"
 
 
 def test_another_environment(space, monkeypatch):

@@ -6,6 +6,7 @@ from importlib import import_module
 
 import pytest
 from attrs import define
+from needs import needs_bubblewrap
 from toy_domain import EVALUATION_TEST, answer, make_context, write_adapter
 
 from alphalab.errors import EvaluationUnsealed
@@ -72,7 +73,7 @@ async def test_a_sound_evaluation_is_sealed_in_one_round(tmp_path):
     assert {"evaluation/certificate.json", "evaluation/review.json", "evaluation/tests/test_evaluation.py"} < set(
         seal.files
     )
-    assert recorded["noise_floor"] == pytest.approx(0.00167, rel=0.01)
+    assert recorded["noise_floor"] == pytest.approx(0.00328, rel=0.01)
     assert events_of(context, EvaluationRound) == [
         EvaluationRound(round=1, blocking=0, tests_passed=True, attacks_succeeded=0)
     ]
@@ -227,7 +228,7 @@ async def test_an_attack_that_the_hacker_found_blocks(tmp_path):
     assert told.startswith("succeeded (")
 
 
-@pytest.mark.bubblewrap
+@needs_bubblewrap
 async def test_the_tests_run_where_held_out_data_do_not_exist(tmp_path):
     looks = (
         "import pathlib, unittest\n\n\nclass Looks(unittest.TestCase):\n    def test_a(self):\n"

@@ -1,14 +1,13 @@
 """What each role can read and write: asked of its file tools, and tried in its real shell."""
 
-import os
 from pathlib import Path
 
 import pytest
+from needs import needs_bubblewrap
 
 from alphalab._ids import tree_digests
 from alphalab.errors import ToolError
 from alphalab.roles import ROLES
-from alphalab.sandbox import BubblewrapSandbox
 
 WRITES = {
     "adapter": "adapter",
@@ -31,16 +30,23 @@ PLACES = (
 SECRET = (
     *("private/hidden.json", "private/traces/exp-0001-search-0.npz", "campaign.toml", "state.db", "jobs/exp-0001-1"),
     *("transcripts/critic-campaign-007.jsonl", "transcripts/outputs/critic-campaign-007/shell-1.txt"),
+    *("reports/report.md", "reports/report.html", "reports/figures/final.png"),
 )
 OPEN = (
     *("adapter/domain_knowledge.md", "adapter/recipes/catalogue.toml", "data/facts.json", "exploration/learnings.md"),
-    *("evaluation/evaluation.json", "experiments/exp-0002/submission/answer.py", "reports/report.md", "playbook.md"),
+    *(
+        "evaluation/evaluation.json",
+        "experiments/exp-0002/submission/answer.py",
+        "reports/milestone-001.md",
+        "playbook.md",
+    ),
 )
 
 
 def may_write(role, folder):
     own = WRITES[role]
-    return own is not None and (folder == own or folder.startswith(f"{own}/"))
+    hidden = role == "builder" and folder == "evaluation/attacks"
+    return own is not None and not hidden and (folder == own or folder.startswith(f"{own}/"))
 
 
 def about(role):
@@ -94,11 +100,7 @@ async def test_detours_of_the_file_tools(role, furnished, tmp_path):
         assert name not in listing
 
 
-@pytest.mark.bubblewrap
-@pytest.mark.skipif(
-    bool(BubblewrapSandbox().check()) and "bubblewrap" not in os.environ.get("ALPHALAB_REQUIRE", ""),
-    reason="bubblewrap does not work here",
-)
+@needs_bubblewrap
 @pytest.mark.parametrize("role", WRITES)
 async def test_the_shell(role, furnished, tmp_path):
     bench = furnished(sandbox="bubblewrap")
@@ -106,7 +108,7 @@ async def test_the_shell(role, furnished, tmp_path):
     (tmp_path / "outside.txt").write_text("theirs")
     root = bench.space.root
     before = tree_digests(root)
-    reads = "\n".join(f"cat '{path}' >/dev/null 2>&1 && echo 'read {path}'" for path in (*SECRET, *OPEN))
+    reads = "\n".join(f"grep -q . '{path}' 2>/dev/null && echo 'read {path}'" for path in (*SECRET, *OPEN))
     attempts = (f"(echo mine > {place}/new.txt) 2>/dev/null && echo wrote {place}" for place in PLACES)
     writes = "\n".join(attempts)
     more = f"""
