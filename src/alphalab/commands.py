@@ -90,6 +90,8 @@ class Launcher(Protocol):
 
     tier: ClassVar[str]
     """Name recorded with every score, e.g. `bubblewrap`."""
+    isolates: ClassVar[bool]
+    """Whether what a command may not touch is really absent for it."""
 
     def launch(self, command: Command, *, stdin: Any = None, stdout: Any = None, stderr: Any = None) -> Sandboxed:
         """Start a command whose pipes the caller reads and writes."""

@@ -151,6 +151,8 @@ class Attack:
     summary: str
     quick: bool = True
     """Runs in a few seconds, so it is tried before every sealing."""
+    isolation: bool = False
+    """Only isolation keeps it from succeeding; where a sandbox only limits, it is left out, and that is certified."""
 
 
 @frozen(kw_only=True)

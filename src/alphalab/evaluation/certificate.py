@@ -68,6 +68,8 @@ class Certificate:
     noise: Noise
     canaries: tuple[CanaryResult, ...] = field(converter=tuple)
     attacks: tuple[AttackResult, ...] = field(converter=tuple)
+    untried: tuple[str, ...] = field(default=(), converter=tuple)
+    """Attacks that were left out because the sandbox isolates nothing: each would have succeeded."""
     tests: dict[str, Any]
     """Count and result of the evaluation's own test suite."""
     rounds: int

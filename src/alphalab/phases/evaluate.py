@@ -9,7 +9,7 @@ from alphalab.adapters import DomainAdapter
 from alphalab.commands import Access, Command
 from alphalab.errors import EvaluationUnsealed
 from alphalab.evaluation import Certificate, Seal, make_seal
-from alphalab.events import EvaluationRound, EvaluationSealed
+from alphalab.events import EvaluationRound, EvaluationSealed, Noticed
 from alphalab.experiments import BASELINE_PREFIX, Score, Store
 from alphalab.measurement import Finding
 from alphalab.phases.trials import Trials
@@ -157,6 +157,15 @@ def _seal(campaign: CampaignContext, certificate: Certificate) -> str:
                 noise_floor=certificate.noise.floor,
                 attacks=len(certificate.attacks),
                 canaries=len(certificate.canaries),
+            )
+        )
+    if certificate.untried:
+        campaign.emit(
+            Noticed(
+                level="warning",
+                message=f"{len(certificate.untried)} attacks were left out: the sandbox tier {certificate.sandbox!r} "
+                "isolates nothing, so they would have succeeded; scores rest on trust in who wrote the submissions",
+                facts={"attacks": list(certificate.untried)},
             )
         )
     return (

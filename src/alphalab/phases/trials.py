@@ -12,7 +12,7 @@ from attrs import define, evolve, field
 
 from alphalab._ids import digest, file_digest
 from alphalab._serde import dump, load
-from alphalab.adapters import Baseline, Canary
+from alphalab.adapters import Attack, Baseline, Canary
 from alphalab.errors import EvaluationUnsealed
 from alphalab.evaluation import (
     NOISE_RUNS,
@@ -27,7 +27,7 @@ from alphalab.evaluation import (
 )
 from alphalab.measurement import Measurement, Outcome
 from alphalab.provenance import scoring_sources
-from alphalab.roles import CampaignContext
+from alphalab.roles import CampaignContext, feasible_attacks
 from alphalab.scorer import limited, open_scorer, score_submission, submission_digest
 
 T = TypeVar("T")
@@ -56,6 +56,7 @@ class Trials:
             baselines=dict(self.baselines),
             noise=measure_noise(_values(noise.result())),
             canaries=tuple(canaries.result()),
+            untried=tuple(attack.name for attack in left_out(self.campaign)),
             attacks=tuple([await self.attack_folder(name, folder) for name, folder in self._attacks()]),
             tests=tests,
             rounds=rounds,
@@ -67,7 +68,7 @@ class Trials:
     def _attacks(self) -> list[tuple[str, Path]]:
         """The shipped ones, and those that the Hacker wrote; a copy that was not changed is the shipped one."""
         space = self.campaign.workspace
-        shipped = [(item.name, space.adapter / item.folder) for item in self.campaign.adapter.attacks() if item.quick]
+        shipped = [(item.name, space.adapter / item.folder) for item in feasible_attacks(self.campaign)]
         known = {submission_digest(folder) for _name, folder in shipped}
         written = [path for path in sorted((space.evaluation / "attacks").glob("*")) if path.is_dir()]
         return shipped + [(path.name, path) for path in written if submission_digest(path) not in known]
@@ -158,7 +159,13 @@ class Trials:
         """Digest of all that a trial's outcome depends on."""
         campaign = self.campaign
         return digest(
-            [submission_digest(folder), campaign.adapter.protocol(), dump(campaign.resources), scoring_sources()]
+            [
+                submission_digest(folder),
+                campaign.adapter.protocol(),
+                dump(campaign.resources),
+                campaign.launcher.tier,
+                scoring_sources(),
+            ]
         )
 
     async def _score(self, folder: Path, *, seed: int) -> Outcome:
@@ -166,6 +173,12 @@ class Trials:
         adapter = limited(campaign.adapter, campaign.resources)
         scorer = open_scorer(adapter, campaign.workspace, campaign.launcher)
         return await score_submission(scorer, folder, split="search", seed=seed)
+
+
+def left_out(campaign: CampaignContext) -> tuple[Attack, ...]:
+    """Attacks that only isolation defeats, where nothing isolates."""
+    isolates = campaign.launcher.isolates
+    return tuple(attack for attack in campaign.adapter.attacks() if attack.isolation and not isolates)
 
 
 async def _together(work: list[Coroutine[Any, Any, T]]) -> list[T]:

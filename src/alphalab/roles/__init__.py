@@ -4,7 +4,7 @@ from alphalab.roles.base import RoleAgent
 from alphalab.roles.board import board_view
 from alphalab.roles.context import CampaignContext
 from alphalab.roles.customiser import Customiser, changes_to_what_is_fixed
-from alphalab.roles.evaluators import Builder, Critic, Hacker, Tester, package_problems
+from alphalab.roles.evaluators import Builder, Critic, Hacker, Tester, feasible_attacks, package_problems
 from alphalab.roles.explorer import Explorer, exploration_problems
 from alphalab.roles.reporter import Reporter
 from alphalab.roles.strategist import Strategist
@@ -46,5 +46,6 @@ __all__ = [
     "board_view",
     "changes_to_what_is_fixed",
     "exploration_problems",
+    "feasible_attacks",
     "package_problems",
 ]

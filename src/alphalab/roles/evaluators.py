@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, NotRequired, TypedDict
 from attrs import define, field
 
 from alphalab._serde import dump
+from alphalab.adapters import Attack
 from alphalab.agents import Continue, Next, Turn
 from alphalab.evaluation import AttackResult, tell
 from alphalab.measurement import Finding
@@ -160,6 +161,12 @@ sandbox and this scorer are yours to attack.
 """
 
 
+def feasible_attacks(campaign: CampaignContext) -> tuple[Attack, ...]:
+    """The adapter's quick attacks that this campaign's sandbox claims to withstand."""
+    isolates = campaign.launcher.isolates
+    return tuple(attack for attack in campaign.adapter.attacks() if attack.quick and (isolates or not attack.isolation))
+
+
 @define(kw_only=True, eq=False)
 class Hacker(_Evaluator):
     """Attacks the evaluation with real submissions."""
@@ -180,7 +187,7 @@ class Hacker(_Evaluator):
         @tool(parallel=True)
         async def list_attacks() -> str:
             """Show the adapter's catalogue of quick attacks, as JSON."""
-            return json.dumps([dump(attack) for attack in self.campaign.adapter.attacks() if attack.quick])
+            return json.dumps([dump(attack) for attack in feasible_attacks(self.campaign)])
 
         @tool
         async def try_attack(name: str) -> str:

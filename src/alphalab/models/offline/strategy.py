@@ -103,8 +103,9 @@ def _number(space: dict[str, Any], place: float) -> float:
         if space["log"]
         else low + place * (high - low)
     )
-    rounded = round(value) if space["kind"] == "int" else float(f"{value:.4g}")
-    return min(space["high"], max(space["low"], rounded))  # four digits can lie outside of a range that has more
+    if space["kind"] == "int":
+        return round(min(high, max(low, value)))
+    return min(high, max(low, float(f"{value:.4g}")))  # four digits can lie outside of a range that has more
 
 
 def _place(space: dict[str, Any], value: float) -> float:

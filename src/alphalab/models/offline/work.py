@@ -72,10 +72,10 @@ def _remedy(recipe: dict[str, Any], kind: str, parameters: dict[str, Any]) -> tu
 
 def _scaled(value: float, factor: float, space: dict[str, Any]) -> float:
     """Scaled within the recipe's range, where it names one."""
-    scaled = max(1, round(value * factor)) if isinstance(value, int) else value * factor
     low, high = space.get("low"), space.get("high")
-    raised = scaled if low is None else max(low, scaled)
-    return raised if high is None else min(high, raised)
+    raised = value * factor if low is None else max(low, value * factor)
+    scaled = raised if high is None else min(high, raised)
+    return max(1, round(scaled)) if isinstance(value, int) else scaled
 
 
 def analyse(scene: Scene) -> Script:
