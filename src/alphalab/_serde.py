@@ -159,10 +159,14 @@ def load(data: Any, kind: type[T] | Any, *, subject: str = "data", strict: bool 
 def loads(text: str, kind: type[T] | Any, *, subject: str = "data", strict: bool = False) -> T:
     """JSON text as a value; see `load`."""
     try:
-        data = json.loads(text)
+        data = json.loads(text, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         raise ConfigError(f"{subject}: not JSON: {error}") from error
     return load(data, kind, subject=subject, strict=strict)
+
+
+def _no_constant(name: str) -> Any:
+    raise json.JSONDecodeError(f"{name} is not JSON", name, 0)
 
 
 def _describe(error: BaseException, _type: Any) -> str:

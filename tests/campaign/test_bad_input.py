@@ -222,7 +222,6 @@ def test_a_class_that_no_other_process_can_import(tmp_path):
         ({"x": {"kind": "choice", "default": "a"}}, "choices"),
     ],
 )
-@pytest.mark.xfail(reason="the search spaces of a catalogue are not checked; they fail in the Strategist's first turn")
 def test_a_recipe_whose_space_cannot_be_drawn_from(tmp_path, parameters, told):
     write_adapter(tmp_path / "adapter", recipes=({**RECIPES[0], "parameters": parameters},))
     with pytest.raises(AdapterError, match=told):

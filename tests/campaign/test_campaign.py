@@ -16,7 +16,7 @@ from toy_domain import RECIPES, InlineExecutor, ToyAdapter, make_campaign, recip
 import alphalab as al
 from alphalab._clock import ManualClock
 from alphalab._sync import run_blocking
-from alphalab.errors import AlphaLabError, ConfigError, EvaluationTampered, NotFound, StoreError
+from alphalab.errors import AdapterError, AlphaLabError, ConfigError, EvaluationTampered, NotFound, StoreError
 from alphalab.events import (
     AgentStarted,
     CampaignStarted,
@@ -623,9 +623,17 @@ def test_one_process_runs_while_another_looks_on(tmp_path):
     assert looking.experiment("exp-0001").state is S.RUNNING
 
 
-def test_an_adapters_class_is_not_forgotten(finished):
-    """A campaign opened from its folder must not go on without the class that scores."""
-    campaign = al.Campaign.open(finished[0] / "run", budget=al.Budget(experiments=6))
-    with pytest.raises(ConfigError, match="adapter 'toy' has no executable scorer; pass an adapter"):
-        campaign.run_sync()
+def test_an_adapters_class_is_not_forgotten(finished, tmp_path):
+    """A campaign opened from its folder goes on with the class that scores."""
+    workspace = shutil.copytree(finished[0] / "run", tmp_path / "run")
+    campaign = al.Campaign.open(workspace, budget=al.Budget(experiments=5), executor=InlineExecutor())
+    assert type(campaign.adapter) is ToyAdapter
     assert len(campaign.experiments()) == 4
+
+
+def test_an_adapters_class_that_is_gone_is_named(finished, tmp_path):
+    workspace = shutil.copytree(finished[0] / "run", tmp_path / "run")
+    config = workspace / "campaign.toml"
+    config.write_text(config.read_text().replace("toy_domain:ToyAdapter", "no_such_module:ToyAdapter"))
+    with pytest.raises(AdapterError, match="'no_such_module:ToyAdapter' cannot be imported"):
+        al.Campaign.open(workspace)

@@ -60,7 +60,6 @@ def test_everything_comes_back(tmp_path):
     assert tomllib.loads(path.read_text())["format"] == 1
 
 
-@pytest.mark.xfail(reason="TOML has no null, and what is left out is read as the default of 200 turns")
 def test_no_limit_of_turns_comes_back_as_no_limit(tmp_path):
     config = CampaignConfig(task=FULL.task, adapter="traffic", limits=al.Limits(turns=None))
     write_config(tmp_path / "campaign.toml", config)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
+from alphalab.errors import AdapterError
 from alphalab.measurement import FailureKind, Metric
 from alphalab.resources import Resources
 
@@ -86,6 +87,22 @@ class Parameter:
     log: bool = False
     """Draw uniformly in the logarithm."""
     choices: tuple[Any, ...] = field(default=(), converter=tuple)
+
+    def __attrs_post_init__(self) -> None:
+        problem = self._problem()
+        if problem is not None:
+            raise AdapterError(f"a parameter of kind {self.kind!r} cannot be drawn: {problem}")
+
+    def _problem(self) -> str | None:
+        if self.kind == "choice":
+            return None if self.choices else "choices is empty; list what may be chosen"
+        if self.low is None or self.high is None:
+            return "low and high are both needed"
+        if self.low > self.high:
+            return f"low={self.low!r} lies above high={self.high!r}"
+        if self.log and self.low <= 0:
+            return f"log needs low above zero, not {self.low!r}"
+        return None
 
 
 @frozen(kw_only=True)

@@ -59,11 +59,21 @@ def class_path(kind: type[DomainAdapter]) -> str:
 
 
 def import_class(path: str) -> type[DomainAdapter]:
-    """The class that `class_path` named."""
+    """The class that `class_path` named.
+
+    Raises:
+        AdapterError: Its module is not to be found from here.
+    """
     module, _, name = path.partition(":")
-    found: Any = import_module(module)
-    for part in name.split("."):
-        found = getattr(found, part)
+    try:
+        found: Any = import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise AdapterError(
+            f"adapter class {path!r} cannot be imported ({error}); run where its module can be found, e.g. from the "
+            "folder of the script that made the campaign"
+        ) from error
     return found
 
 

@@ -13,7 +13,7 @@ from attrs import define, field
 
 from alphalab._clock import Clock, SystemClock
 from alphalab._sync import syncify
-from alphalab.adapters import DomainAdapter, load_adapter
+from alphalab.adapters import DomainAdapter, import_class, load_adapter
 from alphalab.budget import Budget, Limits
 from alphalab.campaign.config import CampaignConfig, make_executor, read_config
 from alphalab.campaign.opening import ready, running
@@ -99,7 +99,7 @@ class Campaign:
             raise ConfigError.of("configuration", problems)
         arguments: dict[str, Any] = {
             "task": read.task,
-            "adapter": read.adapter,
+            "adapter": _adapter_of(read) if "adapter" not in changes else None,
             "models": read.models,
             "executor": make_executor(read.executor),
             "budget": read.budget,
@@ -283,6 +283,13 @@ class Campaign:
     def report(self) -> Path:
         """Write `reports/report.md` and `reports/report.html` from what is on record; returns the HTML file."""
         return import_module("alphalab.reports").write_report(self)  # a layer up: this method is its door
+
+
+def _adapter_of(config: CampaignConfig) -> str | DomainAdapter:
+    if config.adapter_class is None:
+        return config.adapter
+    kind = import_class(config.adapter_class)
+    return load_adapter(config.adapter, options=config.adapter_options, kind=kind)
 
 
 def _steer(store: Store, note: str) -> None:

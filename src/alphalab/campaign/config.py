@@ -20,6 +20,9 @@ from alphalab.workspace import write_atomic
 
 EXECUTORS: dict[str, type[Executor]] = {"local": LocalExecutor}
 """Executors by the `kind` of a configuration."""
+NO_LIMIT = "none"
+"""What a limit says in a file when there is none; TOML has no null."""
+_LIMITS: dict[str, Any] = {"budget": Budget, "limits": Limits, "resources": Resources}
 SANDBOXES = ("auto", "bubblewrap", "none", "process")
 
 
@@ -29,6 +32,8 @@ class CampaignConfig:
 
     task: Task
     adapter: str
+    adapter_class: str | None = None
+    """`module:name` of the adapter's class, when it is one of the caller's own."""
     models: Any = "offline"
     """One name, or a table of roles to a name or a list of names."""
     workspace: str | None = None
@@ -44,7 +49,7 @@ class CampaignConfig:
     def check(self) -> tuple[str, ...]:
         """Problems that can be seen without touching anything."""
         problems = [*self.budget.check(), *check_models(self.models)]
-        if self.workers < 1:
+        if type(self.workers) is not int or self.workers < 1:
             problems.append(f"workers={self.workers!r} must be at least 1")
         if self.sandbox not in SANDBOXES:
             problems.append(f"sandbox={self.sandbox!r} is unknown; use one of {', '.join(SANDBOXES)}")
@@ -82,7 +87,7 @@ def read_config(path: str | Path) -> CampaignConfig:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{source}: not TOML: {error}") from error
     data.pop("format", None)
-    config: CampaignConfig = load(data, CampaignConfig, subject=str(source), strict=True)
+    config: CampaignConfig = load(_with_none(data), CampaignConfig, subject=str(source), strict=True)
     return _resolved(config, source.absolute().parent)
 
 
@@ -105,7 +110,22 @@ def _against(location: str | None, base: Path) -> str | None:
 def write_config(path: Path, config: CampaignConfig) -> None:
     """Write a configuration so that `read_config` gives it back."""
     data = _without_none({"format": 1, **converter().unstructure(config)})
+    for table, kind in _LIMITS.items():
+        value = getattr(config, table)
+        for attribute in attrs.fields(kind) if value is not None else ():
+            if getattr(value, attribute.name) is None and attribute.default is not None:
+                data[table][attribute.name] = NO_LIMIT
     write_atomic(path, tomli_w.dumps(data))
+
+
+def _with_none(data: dict[str, Any]) -> dict[str, Any]:
+    """The same data with None where a limit says `none`."""
+    read = dict(data)
+    for name in _LIMITS:
+        if isinstance(read.get(name), dict):
+            table = cast("dict[str, Any]", read[name])
+            read[name] = {key: None if value == NO_LIMIT else value for key, value in table.items()}
+    return read
 
 
 def _without_none(value: Any) -> Any:

@@ -89,6 +89,7 @@ def describe(campaign: Campaign, adapter: DomainAdapter) -> CampaignConfig:
     return CampaignConfig(
         task=attrs.evolve(campaign.task, data=data),
         adapter=name,
+        adapter_class=_own_class(adapter),
         models=_model_names(campaign.models),
         workers=campaign.workers,
         seed=campaign.seed,
@@ -99,6 +100,13 @@ def describe(campaign: Campaign, adapter: DomainAdapter) -> CampaignConfig:
         resources=campaign.resources,
         limits=campaign.limits,
     )
+
+
+def _own_class(adapter: DomainAdapter) -> str | None:
+    """Where an adapter's class is, unless the adapter's name says it."""
+    kind = type(adapter)
+    ours = kind is DomainAdapter or kind.__module__.startswith("alphalab.")
+    return None if ours or _class_problems(adapter) else class_path(kind)
 
 
 def _model_names(models: Any) -> Any:
