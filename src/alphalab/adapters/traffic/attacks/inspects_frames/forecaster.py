@@ -17,27 +17,33 @@ def follow(series, context, horizon):
     return None
 
 
-def arrays():
+def members(value):
+    try:
+        yield from vars(value).values() if hasattr(value, "__dict__") else ()
+        yield from (getattr(value, name) for name in getattr(type(value), "__slots__", ()) if hasattr(value, name))
+    except Exception:  # objects of strangers may refuse to be looked at
+        return
+
+
+def objects():
     frame = sys._getframe()
     while frame is not None:
         for value in list(frame.f_locals.values()):
             yield value
-            yield from vars(value).values() if hasattr(value, "__dict__") else ()
-            yield from (
-                getattr(value, name, None) for name in getattr(type(value), "__slots__", ()) if isinstance(name, str)
-            )
+            yield from members(value)
         frame = frame.f_back
     for thread_frame in sys._current_frames().values():
         yield from list(thread_frame.f_locals.values())
     yield from gc.get_objects()
 
 
-def longest(sensors, at_least):
-    found = None
-    for value in arrays():
-        if isinstance(value, np.ndarray) and value.ndim == 2 and value.shape[1] == sensors and len(value) > at_least:
-            found, at_least = value, len(value)
-    return found
+def stolen(context, horizon, at_least):
+    """An array, longer than the history, that goes on where the context ends."""
+    for value in objects():
+        if type(value) is np.ndarray and value.ndim == 2 and value.shape[1] == context.shape[1]:
+            if len(value) > at_least and value.dtype.kind == "f" and follow(value, context, horizon) is not None:
+                return value
+    return None
 
 
 class Forecaster:
@@ -48,7 +54,7 @@ class Forecaster:
 
     def predict(self, context):
         if self.series is None and self.tries:
-            self.series = longest(context.shape[1], self.length)
+            self.series = stolen(context, self.shape[0], self.length)
             self.tries -= 1
         found = None if self.series is None else follow(self.series, context, self.shape[0])
         return np.zeros(self.shape) if found is None else found
