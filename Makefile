@@ -3,7 +3,7 @@ PYTHON ?= python3
 DEMO_VENV := .venv-demo
 VENV := .venv
 
-.PHONY: demo test check lint types docs clean
+.PHONY: demo test check lint types clean
 
 demo: $(DEMO_VENV)/.ready
 	$(DEMO_VENV)/bin/alphalab demo

@@ -20,6 +20,10 @@ from alphalab.adapters.traffic.simulate import simulate
 FOLDER = built_in_folder("traffic")
 CATALOGUE = DomainAdapter.from_folder(FOLDER).catalogue
 RECIPES = {recipe.file.removesuffix(".py"): recipe for recipe in CATALOGUE.recipe}
+RUNNABLE = [
+    pytest.param(name, marks=[getattr(pytest.mark, module) for module in recipe.requires])
+    for name, recipe in RECIPES.items()
+]
 BASELINES = {Path(entry.folder).name: entry for entry in CATALOGUE.baseline}
 EXPLORE = sorted((FOLDER / "recipes/explore").glob("*.py"))
 DRAWS = 3
@@ -79,11 +83,6 @@ def draw(recipe, seed: int) -> dict[str, object]:
     return drawn
 
 
-def need(recipe) -> None:
-    for module in recipe.requires:
-        pytest.importorskip(module)
-
-
 @pytest.fixture(scope="module")
 def values() -> np.ndarray:
     return history_with_gaps()
@@ -139,9 +138,8 @@ def test_prompts_render_with_the_known_placeholders():
 # -- recipes -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", RUNNABLE)
 def test_a_recipe_beats_the_weekly_naive_on_a_series_with_gaps(name, values):
-    need(RECIPES[name])
     origins, answers = forecasts(load(FOLDER / f"recipes/{name}.py"), values)
     for answer in answers:
         assert answer.shape == (HORIZON, values.shape[1])
@@ -152,16 +150,14 @@ def test_a_recipe_beats_the_weekly_naive_on_a_series_with_gaps(name, values):
 
 
 @pytest.mark.parametrize("seed", range(DRAWS))
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", RUNNABLE)
 def test_drawn_parameters_give_finite_forecasts(name, seed, values):
-    need(RECIPES[name])
     _, answers = forecasts(load(FOLDER / f"recipes/{name}.py", draw(RECIPES[name], seed)), values, train=0.85)
     assert all(answer.shape == (HORIZON, values.shape[1]) and np.isfinite(answer).all() for answer in answers)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", RUNNABLE)
 def test_gaps_left_open_really_fail(name, values):
-    need(RECIPES[name])
     defaults = {key: space.default for key, space in RECIPES[name].parameters.items()}
     try:
         _, answers = forecasts(load(FOLDER / f"recipes/{name}.py", {**defaults, "fill": "none"}), values)
@@ -170,9 +166,8 @@ def test_gaps_left_open_really_fail(name, values):
     assert not all(np.isfinite(answer).all() for answer in answers)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", RUNNABLE)
 def test_the_same_seed_gives_the_same_forecast(name, values):
-    need(RECIPES[name])
     once, again = (forecasts(load(FOLDER / f"recipes/{name}.py"), values[: 80 * 24])[1] for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(once, again, strict=True))
 
@@ -187,10 +182,8 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("name", [*RECIPES, *BASELINES])
+@pytest.mark.parametrize("name", [*RUNNABLE, *BASELINES])
 def test_other_horizons_and_contexts_work(name, shape, values):
-    if name in RECIPES:
-        need(RECIPES[name])
     path = FOLDER / (f"recipes/{name}.py" if name in RECIPES else f"baselines/{name}/forecaster.py")
     horizon, context = SHAPES[shape]
     _, answers = forecasts(load(path), values[: 60 * 24, :4], horizon=horizon, context=context)
@@ -198,10 +191,8 @@ def test_other_horizons_and_contexts_work(name, shape, values):
     assert all(answer.shape == (horizon, 4) and np.isfinite(answer).all() for answer in answers)
 
 
-@pytest.mark.parametrize("name", [*RECIPES, *BASELINES])
+@pytest.mark.parametrize("name", [*RUNNABLE, *BASELINES])
 def test_a_quarter_hourly_series_and_an_empty_context_work(name):
-    if name in RECIPES:
-        need(RECIPES[name])
     path = FOLDER / (f"recipes/{name}.py" if name in RECIPES else f"baselines/{name}/forecaster.py")
     values = np.repeat(simulate(sensors=3, days=31, seed=1).values, 4, axis=0) / 4
     forecaster = load(path)()

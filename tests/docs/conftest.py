@@ -11,19 +11,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from doc_pages import ROOT, uses
 
-from alphalab.sandbox import BubblewrapSandbox
-
 
 @pytest.fixture(scope="session")
-def isolation():
-    """Campaigns seal their evaluation only where attacks fail, which needs a sandbox that isolates."""
-    problems = BubblewrapSandbox().check()
-    if problems and "bubblewrap" not in os.environ.get("ALPHALAB_REQUIRE", ""):
-        pytest.skip(f"bubblewrap: {problems[0]}")
-
-
-@pytest.fixture(scope="session")
-def folder_after(isolation, tmp_path_factory):
+def folder_after(tmp_path_factory):
     """The folder in which a page has been run, each once; a page that goes on from another runs in its folder."""
     folders: dict[Path, Path] = {}
     errors: dict[Path, str] = {}

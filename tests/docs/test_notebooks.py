@@ -20,7 +20,7 @@ def test_a_notebook_is_valid_and_stored_without_output(path):
 @pytest.mark.bubblewrap
 @pytest.mark.xdist_group("docs")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
-async def test_a_notebook_runs(path, isolation, tmp_path):
+async def test_a_notebook_runs(path, tmp_path):
     nbclient = pytest.importorskip("nbclient")
     notebook = nbformat.read(path, as_version=4)
     # The kernel that ipykernel registers as python3 is always the Python that runs the tests.

@@ -6,7 +6,6 @@ from importlib import import_module
 
 import pytest
 from attrs import define
-from needs import needs_bubblewrap
 from toy_domain import EVALUATION_TEST, answer, make_context, write_adapter
 
 from alphalab.errors import EvaluationUnsealed
@@ -228,7 +227,7 @@ async def test_an_attack_that_the_hacker_found_blocks(tmp_path):
     assert told.startswith("succeeded (")
 
 
-@needs_bubblewrap
+@pytest.mark.bubblewrap
 async def test_the_tests_run_where_held_out_data_do_not_exist(tmp_path):
     looks = (
         "import pathlib, unittest\n\n\nclass Looks(unittest.TestCase):\n    def test_a(self):\n"

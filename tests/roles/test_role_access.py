@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from needs import needs_bubblewrap
 
 from alphalab._ids import tree_digests
 from alphalab.errors import ToolError
@@ -100,7 +99,7 @@ async def test_detours_of_the_file_tools(role, furnished, tmp_path):
         assert name not in listing
 
 
-@needs_bubblewrap
+@pytest.mark.bubblewrap
 @pytest.mark.parametrize("role", WRITES)
 async def test_the_shell(role, furnished, tmp_path):
     bench = furnished(sandbox="bubblewrap")

@@ -12,11 +12,6 @@ from alphalab.commands import Access, Command
 from alphalab.errors import ConfigError, SandboxError
 from alphalab.sandbox import BubblewrapSandbox, ProcessSandbox, get_sandbox
 
-needs_bubblewrap = pytest.mark.skipif(
-    bool(BubblewrapSandbox().check()) and "bubblewrap" not in os.environ.get("ALPHALAB_REQUIRE", ""),
-    reason="bubblewrap does not work here",
-)
-
 
 @pytest.fixture
 def no_bubblewrap(monkeypatch, tmp_path):
@@ -40,7 +35,7 @@ def test_none_means_limits_only(setting):
     assert isinstance(get_sandbox(setting), ProcessSandbox)
 
 
-@needs_bubblewrap
+@pytest.mark.bubblewrap
 @pytest.mark.parametrize("setting", ["auto", "bubblewrap"])
 def test_auto_isolates_where_it_can(setting):
     sandbox = get_sandbox(setting, allow_fallback=True)
@@ -75,7 +70,7 @@ def test_fallback_only_where_it_was_allowed(no_bubblewrap):
         get_sandbox("bubblewrap", allow_fallback=True)
 
 
-@pytest.mark.parametrize("sandbox", [ProcessSandbox(), pytest.param(BubblewrapSandbox(), marks=needs_bubblewrap)])
+@pytest.mark.parametrize("sandbox", [ProcessSandbox(), pytest.param(BubblewrapSandbox(), marks=pytest.mark.bubblewrap)])
 class TestRunning:
     def test_missing_folders_are_named(self, sandbox, tmp_path):
         command = Command(argv=("true",), cwd=tmp_path, access=Access(writable=(tmp_path / "absent",)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from alphalab.commands import Access, Command, CommandResult
-from alphalab.errors import SandboxError, ToolError
+from alphalab.errors import ToolError
 from alphalab.sandbox import get_sandbox
 from alphalab.tools import ToolContext, shell
 from alphalab.workspace import Workspace
@@ -15,10 +15,7 @@ pytestmark = pytest.mark.bubblewrap
 
 @pytest.fixture(scope="module")
 def sandbox():
-    try:
-        return get_sandbox("bubblewrap")
-    except SandboxError as error:
-        pytest.skip(str(error))
+    return get_sandbox("bubblewrap")
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A traffic adapter without prompts, small data, and where the real data are."""
 
-import os
 import tomllib
 from pathlib import Path
 
@@ -29,15 +28,6 @@ def make_adapter():
         )
 
     return make
-
-
-@pytest.fixture
-def data_folder() -> Path:
-    default = Path(__file__).parents[3] / "../shared/data"
-    folder = Path(os.environ.get("ALPHALAB_TEST_DATA", default)).resolve()
-    if not folder.is_dir():
-        pytest.skip(f"no data at {folder}; set ALPHALAB_TEST_DATA")
-    return folder
 
 
 @pytest.fixture

@@ -23,11 +23,6 @@ from alphalab.workspace import Workspace
 
 FOLDER = built_in_folder("traffic")
 CATALOGUE = load(tomllib.loads((FOLDER / "recipes/catalogue.toml").read_text()), Catalogue, strict=True)
-ABSENT = bool(BubblewrapSandbox().check()) and "bubblewrap" not in os.environ.get("ALPHALAB_REQUIRE", "")
-needs_bubblewrap = [
-    pytest.mark.bubblewrap,
-    pytest.mark.skipif(ABSENT, reason="bubblewrap does not work here"),
-]
 SLOW = ("allocates_in_children", "allocates_pieces")
 LIMITS = {
     "hangs_import": {"start_limit_s": 1.0},
@@ -109,7 +104,7 @@ async def test_canaries_in_this_process(make_scoring, canary):
 
 
 class TestInTheSandbox:
-    pytestmark = needs_bubblewrap
+    pytestmark = pytest.mark.bubblewrap
 
     @pytest.fixture
     def scoring(self, make_scoring):
@@ -214,7 +209,6 @@ def processes_named(prefix: str) -> list[str]:
 
 @pytest.mark.data
 @pytest.mark.bubblewrap
-@pytest.mark.skipif(ABSENT, reason="bubblewrap does not work here")
 async def test_canaries_on_a_real_city(make_adapter, data_folder, tmp_path):
     path = data_folder / "berlin_traffic/berlin_2015_2016_hourly.npz"
     adapter = make_adapter(variable="flow", keep="keep")
