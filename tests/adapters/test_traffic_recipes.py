@@ -204,6 +204,19 @@ def test_a_quarter_hourly_series_and_an_empty_context_work(name):
         assert np.isfinite(answer).all()
 
 
+def test_the_adaptive_recipe_joins_contexts_to_its_history_and_keeps_the_week_over_a_gap():
+    values = simulate(sensors=6, days=70, seed=5, holidays=0).values
+    forecaster = load(FOLDER / "recipes/adaptive.py")()
+    forecaster.fit(values[: 42 * 24].copy(), horizon=24, seed=0)
+    for day in (42, 43, 43, 46):
+        forecaster.predict(values[day * 24 - 672 : day * 24].copy())
+    assert np.array_equal(forecaster.history, values[: 46 * 24].astype(np.float32), equal_nan=True)
+    forecaster.fit(values[: 35 * 24].copy(), horizon=24, seed=0)
+    forecaster.predict(values[38 * 24 : 66 * 24].copy())  # three days were never shown
+    assert len(forecaster.history) == 66 * 24
+    assert np.isnan(forecaster.history[35 * 24 : 38 * 24]).all()
+
+
 # -- baselines ---------------------------------------------------------------------------------------------------------
 
 
