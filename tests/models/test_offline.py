@@ -17,7 +17,7 @@ from alphalab.messages import Message, TextBlock, ToolResultBlock
 from alphalab.models import ModelRequest
 from alphalab.models.offline import DISCLAIMER, OfflineModel
 from alphalab.models.offline.model import SCRIPTS
-from alphalab.models.offline.strategy import _number, _place, _step
+from alphalab.models.offline.strategy import EXPLORE_SHARE, _number, _place, _step
 from alphalab.phases.trials import Trials
 from alphalab.roles import ROLES
 
@@ -220,8 +220,9 @@ async def test_later_proposals_refine_leaders_and_stay_in_range(tmp_path):
                 assert context.store.experiment(parent).proposal.recipe == proposal.recipe
                 assert parent in proposal.hypothesis
             _through(context, experiment.id, abs(proposal.parameters["x"] - 0.3))
-    assert kinds[:15].count("exploit") == 0
-    assert kinds[18:].count("exploit") > 10
+    exploring = int(EXPLORE_SHARE * 40)
+    assert kinds[:exploring].count("exploit") == 0
+    assert kinds[exploring:].count("exploit") > 0.6 * len(kinds[exploring:])
     signatures = [experiment.proposal.signature for experiment in context.store.experiments()]
     assert len(signatures) == len(set(signatures)) == 36
 

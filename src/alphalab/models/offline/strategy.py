@@ -22,14 +22,17 @@ def propose(scene: Scene) -> Script:
     if not recipes:
         return "The adapter ships no recipe that can run here; nothing to propose."
     accepted: list[str] = []
-    for attempt in range(_TRIES):
-        if len(accepted) >= board["wanted"]:
-            break
+    refused = 0
+    while len(accepted) < board["wanted"] and refused < _TRIES:
         number = len(board["experiments"]) + len(accepted)
-        proposal = _next(recipes, board, number, scene.rng(number, attempt))
+        # Drawn by the experiment's number and not by the turn, so that a draw does not depend on how turns fell.
+        proposal = _next(recipes, board, number, scene.rng(number, refused))
         reply = yield from call("propose_experiment", **proposal)
-        if not reply.is_error:
+        if reply.is_error:
+            refused += 1
+        else:
             accepted.append(f"{proposal['name']}: {proposal['hypothesis']}")
+            refused = 0
     return "\n".join([f"Proposed {len(accepted)} experiment(s).", *accepted])
 
 
