@@ -105,11 +105,15 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout, all else on stderr")
 
 
+_DEMO_SEED = 15
+"""One whose draws include a submission that fails on missing values, so that a demo also shows a repair."""
+
+
 def _add_running(verbs: Verbs) -> None:
     demo = _add(verbs, "demo", "running:demo", "run an offline campaign on simulated traffic; no key, no network")
     demo.add_argument("--workspace", metavar="W", default="demo/traffic", help="its folder (default: %(default)s)")
     demo.add_argument("--experiments", metavar="N", type=positive, default=14, help="default: %(default)s")
-    demo.add_argument("--seed", type=int, default=0, help="of data and campaign (default: %(default)s)")
+    demo.add_argument("--seed", type=int, default=_DEMO_SEED, help="of data and campaign (default: %(default)s)")
     run = _add(verbs, "run", "running:run", "run the campaign that a TOML file describes")
     run.add_argument("config", metavar="CONFIG.toml")
     run.add_argument("--workspace", metavar="W", help="instead of the one the file names")
