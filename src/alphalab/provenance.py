@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -53,7 +52,6 @@ def machine() -> dict[str, Any]:
     return {
         "cpus": os.cpu_count(),
         "system": platform.platform(),
-        "executable": sys.executable,
         "processor": platform.processor() or platform.machine(),
     }
 
