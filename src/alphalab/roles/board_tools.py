@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from alphalab._serde import dump
 from alphalab.errors import ConfigError, StoreError
-from alphalab.events import Emit
 from alphalab.experiments import ExperimentState, Proposal
 from alphalab.playbook import Change, Lesson, Playbook, check_evidence
 from alphalab.roles.board import board_view
@@ -155,7 +154,7 @@ def _require_known(campaign: CampaignContext, recipe: str | None, parents: list[
         raise ToolError(f"no experiment {', '.join(unknown)} to follow from; known: {', '.join(known) or 'none yet'}")
 
 
-def playbook_tools(campaign: CampaignContext, emit: Emit) -> list[Tool]:
+def playbook_tools(campaign: CampaignContext) -> list[Tool]:
     """The tool that changes the playbook."""
 
     @tool
@@ -186,7 +185,7 @@ def playbook_tools(campaign: CampaignContext, emit: Emit) -> list[Tool]:
         before = campaign.playbook
         changed = _changed(before, action, lesson, text, kind, tuple(evidence or ()), confidence, scope, context.role)
         event = _difference(before, changed).changed(_ACTIONS[action])
-        emit(event)
+        campaign.emit(event)
         write_atomic(campaign.workspace.playbook, changed.render())
         return f"{event.lesson} {event.action}."
 

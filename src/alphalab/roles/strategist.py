@@ -27,5 +27,5 @@ class Strategist(RoleAgent):
             *super().build_tools(task),
             *reading_tools(self.campaign, wanted=self.wanted),
             *proposing_tools(self.campaign, self.model.name, wanted=self.wanted),
-            *playbook_tools(self.campaign, self.campaign.emit),
+            *playbook_tools(self.campaign),
         ]

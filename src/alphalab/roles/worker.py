@@ -127,7 +127,7 @@ class Analyst(_Worker):
             write_atomic(self.campaign.workspace.experiment(self.about) / "debrief.md", text)
             return f"experiments/{self.about}/debrief.md is written."
 
-        return [*super()._own_tools(), write_debrief, *playbook_tools(self.campaign, self.campaign.emit)]
+        return [*super()._own_tools(), write_debrief, *playbook_tools(self.campaign)]
 
     async def review_turn(self, turn: Turn) -> Next:
         """Finish only with a debrief."""
