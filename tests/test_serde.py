@@ -193,7 +193,7 @@ def test_a_tag_is_a_wire_name_and_not_a_class_name():
 def test_an_unknown_tag_names_the_known_ones(tag):
     (problem,) = problems({"type": tag, "text": "hi"}, Block)
     assert "unknown type" in problem
-    assert "image, text, thinking, tool_result, tool_use" in problem
+    assert "image, opaque, text, thinking, tool_result, tool_use" in problem
 
 
 def test_without_a_tag():

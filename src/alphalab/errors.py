@@ -8,7 +8,8 @@ AlphaLabError
 │   ├── RateLimited               the provider asks to wait
 │   ├── ContextOverflow           the request is larger than the window
 │   ├── Refused                   the model declined to answer
-│   └── ModelUnavailable          no answer, after all patience
+│   ├── AuthenticationFailed      the key is missing, wrong or not allowed to do this
+│   └── ModelUnavailable          no answer for now: overloaded, unreachable, too slow, or broken off
 ├── ToolError                     read by the model: says what would work
 ├── LimitExceeded                 turns, tokens, cost or time of one agent run
 ├── SandboxError                  isolation that was asked for is not to be had
@@ -85,7 +86,13 @@ class AdapterError(ConfigError):
 
 
 class ModelError(AlphaLabError):
-    """A language model did not give a usable answer."""
+    """A language model did not give a usable answer.
+
+    Attributes:
+        usage: What the attempt is billed for all the same (a `Usage`), or None when nothing is known.
+    """
+
+    usage: Any = None
 
 
 class RateLimited(ModelError):
@@ -106,8 +113,18 @@ class Refused(ModelError):
     """The model declined to answer."""
 
 
+class AuthenticationFailed(ModelError):
+    """The key is missing, wrong, or not allowed to do this; trying again does not help."""
+
+
 class ModelUnavailable(ModelError):
-    """No answer could be had from the model."""
+    """No answer for now: the provider is overloaded, unreachable or too slow, or its answer broke off.
+
+    Attributes:
+        retry_after: Seconds the provider named, or None.
+    """
+
+    retry_after: float | None = None
 
 
 class ToolError(AlphaLabError):

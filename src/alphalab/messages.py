@@ -1,6 +1,8 @@
 """Messages between an agent and a model, in one provider-neutral form.
 
-Blocks keep what a provider sent and this library does not know in `extra`, so that it survives a round trip.
+Blocks keep what a provider sent and this library does not know in `extra`, under the provider's name, so that it
+survives a round trip: `extra["anthropic"]` is seen by Anthropic's client alone. A block of a kind that is not known at
+all is an `OpaqueBlock`.
 """
 
 from __future__ import annotations
@@ -11,7 +13,11 @@ from typing import Any, Literal
 from attrs import field, frozen
 
 Role = Literal["user", "assistant"]
-StopReason = Literal["end_turn", "tool_use", "max_tokens", "refusal", "stop_sequence", "other"]
+StopReason = Literal[
+    "end_turn", "tool_use", "max_tokens", "context_window", "pause", "refusal", "stop_sequence", "other"
+]
+"""Why a model stopped. `context_window`: the window was full before the answer was complete; `pause`: the provider asks
+to be sent the conversation again to go on."""
 
 
 @frozen(kw_only=True)
@@ -54,6 +60,8 @@ class ToolUseBlock:
     name: str
     input: dict[str, Any]
     """Arguments as the model wrote them; checked by the tool, not here."""
+    malformed: str | None = None
+    """What the model wrote instead of a JSON object; `input` is then empty, and the call is answered with an error."""
     extra: dict[str, Any] = field(factory=dict[str, Any])
 
 
@@ -72,13 +80,22 @@ class ToolResultBlock:
         return "\n".join(block.text for block in self.content if isinstance(block, TextBlock))
 
 
-Block = TextBlock | ImageBlock | ThinkingBlock | ToolUseBlock | ToolResultBlock
+@frozen(kw_only=True)
+class OpaqueBlock:
+    """Something a provider sent that has no other form here, e.g. a search it ran itself; sent back to it unchanged."""
+
+    provider: str
+    data: dict[str, Any]
+
+
+Block = TextBlock | ImageBlock | ThinkingBlock | ToolUseBlock | ToolResultBlock | OpaqueBlock
 BLOCK_TAGS: Mapping[str, type] = {
     "text": TextBlock,
     "image": ImageBlock,
     "thinking": ThinkingBlock,
     "tool_use": ToolUseBlock,
     "tool_result": ToolResultBlock,
+    "opaque": OpaqueBlock,
 }
 
 
@@ -111,6 +128,15 @@ class Message:
 
 
 @frozen(kw_only=True)
+class Delta:
+    """A piece of an answer while it is being written."""
+
+    kind: Literal["text", "thinking", "arguments", "restart"]
+    """`arguments`: of a tool call, as JSON. `restart`: the answer is asked for again; what came so far is void."""
+    text: str
+
+
+@frozen(kw_only=True)
 class ToolSpec:
     """A tool as a model sees it."""
 
@@ -118,6 +144,8 @@ class ToolSpec:
     description: str
     parameters: dict[str, Any]
     """JSON Schema of the arguments."""
+    server: Literal["web_search"] | None = None
+    """The provider's own tool that stands behind it; the provider runs it and the agent never sees a call."""
 
 
 @frozen(kw_only=True)
@@ -129,6 +157,8 @@ class Usage:
     """All input tokens, cached ones included."""
     cached_tokens: int = 0
     """Input tokens read from the provider's cache."""
+    cache_write_tokens: int = 0
+    """Input tokens written to the provider's cache, where that is billed apart."""
     output_tokens: int = 0
     """All output tokens, reasoning included."""
     reasoning_tokens: int = 0
@@ -141,6 +171,7 @@ class Usage:
             calls=self.calls + other.calls,
             input_tokens=self.input_tokens + other.input_tokens,
             cached_tokens=self.cached_tokens + other.cached_tokens,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
             reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
             cost_usd=cost,

@@ -94,7 +94,9 @@ async def test_requests_carry_system_tools_labels_and_history():
 async def test_usage_is_summed_and_told_call_by_call():
     told = []
     one = Usage(calls=1, input_tokens=10, output_tokens=2, cost_usd=0.5)
-    result = await agent(call("echo", text="a"), "x", usage=one, on_usage=told.append).run("q")
+    result = await agent(
+        call("echo", text="a"), "x", usage=one, on_response=lambda answer: told.append(answer.usage)
+    ).run("q")
     assert told == [one, one]
     assert result.usage == one + one
 

@@ -4,7 +4,7 @@ import pytest
 
 from alphalab import models
 from alphalab.errors import ConfigError, ModelUnavailable, ReplayMismatch
-from alphalab.messages import Message, TextBlock, ToolUseBlock, Usage
+from alphalab.messages import Delta, Message, TextBlock, ToolUseBlock, Usage
 from alphalab.models import ModelRequest, ModelResponse, ScriptedModel, get_model, registry
 
 REQUEST = ModelRequest(system="", messages=(Message.user("hello"),))
@@ -64,7 +64,7 @@ async def test_an_unexpected_call_fails_and_says_what_was_asked():
 async def test_text_is_streamed_and_call_names_do_not_clash():
     pieces = []
     await ScriptedModel(["abc"]).generate(REQUEST, on_delta=pieces.append)
-    assert pieces == ["abc"]
+    assert pieces == [Delta(kind="text", text="abc")]
     assert ScriptedModel.call("t", tool="x", name="y").input == {"tool": "x", "name": "y"}
 
 

@@ -24,8 +24,7 @@ from alphalab.budget import Limits
 from alphalab.commands import Access
 from alphalab.errors import ConfigError, ModelError
 from alphalab.events import AgentFinished, AgentStarted, Emit
-from alphalab.messages import Usage
-from alphalab.models import Model, get_model
+from alphalab.models import Model, ModelResponse, OnDelta, get_model
 from alphalab.task import Task
 from alphalab.tools import Tool, ToolContext, check_tools
 from alphalab.workspace import Workspace
@@ -60,10 +59,10 @@ class Agent:
     """File that the conversation is appended to."""
     labels: dict[str, str] = field(factory=dict[str, str])
     """Sent with every request beside `role` and `agent`, for the ledger."""
-    on_usage: Callable[[Usage], None] | None = None
-    """Called with what each model call consumed."""
-    on_delta: Callable[[str], None] | None = None
-    """Called with pieces of text as the model writes them."""
+    on_response: Callable[[ModelResponse], None] | None = None
+    """Called with each answer, e.g. to note what it cost and which of several models gave it."""
+    on_delta: OnDelta | None = None
+    """Called with pieces of an answer as the model writes it."""
     clock: Clock = field(factory=SystemClock)
     max_tokens: int = 16_000
     """Longest output of one model call."""
@@ -176,7 +175,7 @@ class Agent:
             window=Window(context_tokens=self.model.capabilities.context_tokens),
             clock=self.clock,
             emit=context.emit,
-            on_usage=self.on_usage,
+            on_response=self.on_response,
             on_delta=self.on_delta,
             started=started,
         )

@@ -18,7 +18,7 @@ from alphalab.budget import Limits
 from alphalab.errors import ContextOverflow, Refused
 from alphalab.events import Emit, Noticed
 from alphalab.messages import Message, TextBlock, ToolSpec, Usage
-from alphalab.models import Model, ModelRequest, ModelResponse
+from alphalab.models import Model, ModelRequest, ModelResponse, OnDelta
 
 _NOT_RUN = TextBlock(
     text="Your output reached its maximum length before the calls were complete, so none was run. Make smaller calls, "
@@ -43,8 +43,8 @@ class Loop:
     window: Window
     clock: Clock
     emit: Emit
-    on_usage: Callable[[Usage], None] | None
-    on_delta: Callable[[str], None] | None
+    on_response: Callable[[ModelResponse], None] | None
+    on_delta: OnDelta | None
     started: float
     """Reading of the clock when the run began."""
     usage: Usage = field(factory=Usage, init=False)
@@ -78,7 +78,7 @@ class Loop:
                 if not self.window.shrink(self.history.messages):
                     raise
                 continue
-            self._account(response.usage)
+            self._account(response)
             return response
 
     async def _generate(self) -> ModelResponse:
@@ -91,14 +91,15 @@ class Loop:
         )
         return await self.model.generate(request, on_delta=self.on_delta)
 
-    def _account(self, usage: Usage) -> None:
+    def _account(self, response: ModelResponse) -> None:
+        usage = response.usage
         if self.limits.cost_usd is not None and usage.cost_usd is None and self.usage.cost_usd is not None:
             message = f"{self.model.name} has no known price, so the limit of {self.limits.cost_usd} USD cannot hold"
             self.emit(Noticed(level="warning", message=message))
         self.usage += usage
         self.turns += 1
-        if self.on_usage is not None:
-            self.on_usage(usage)
+        if self.on_response is not None:
+            self.on_response(response)
         if self.window.is_full(usage):
             self.window.shrink(self.history.messages)
 

@@ -11,7 +11,17 @@ from collections.abc import Sequence
 
 from attrs import define, evolve, field
 
-from alphalab.messages import Block, ImageBlock, Message, TextBlock, ThinkingBlock, ToolResultBlock, ToolUseBlock, Usage
+from alphalab.messages import (
+    Block,
+    ImageBlock,
+    Message,
+    OpaqueBlock,
+    TextBlock,
+    ThinkingBlock,
+    ToolResultBlock,
+    ToolUseBlock,
+    Usage,
+)
 
 FULL = 0.7
 """Share of the context at which older outputs are cut; the rest is room for the answer and the next outputs."""
@@ -66,6 +76,8 @@ def _block_size(block: Block) -> int:
             return sum(len(str(value)) for value in block.input.values())
         case ToolResultBlock():
             return sum(map(_block_size, block.content))
+        case OpaqueBlock():
+            return len(str(block.data))
 
 
 def _brief(message: Message) -> Message:

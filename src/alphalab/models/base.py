@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 from attrs import field, frozen
 
-from alphalab.messages import Message, StopReason, ToolSpec, Usage
+from alphalab.messages import Delta, Message, StopReason, ToolSpec, Usage
 
-Effort = Literal["low", "medium", "high"]
-OnDelta = Callable[[str], None]
-"""Called with pieces of text as they arrive."""
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+"""How much a model should think. Providers know different ones of these; each client says which it takes."""
+OnDelta = Callable[[Delta], None]
+"""Called with pieces of the answer as they arrive."""
 
 
 @frozen(kw_only=True)
@@ -22,6 +23,8 @@ class Capabilities:
     is_language_model: bool = True
     """False for rule-based stand-ins; shown wherever their output is shown."""
     images: bool = True
+    web_search: bool = False
+    """Whether the provider can search the web itself."""
     context_tokens: int = 200_000
 
 
@@ -35,6 +38,11 @@ class ModelRequest:
     max_tokens: int = 16_000
     labels: dict[str, str] = field(factory=dict[str, str])
     """Who asks and for what: `role`, `agent`, `experiment`, `phase`; for the ledger, not sent to a provider."""
+    conversation: str = ""
+    """The same for all requests of one growing conversation, different for others: lets a client reuse what it has
+    encoded and a provider find its cache. Empty: this request stands alone."""
+    output_schema: dict[str, Any] | None = None
+    """JSON Schema that the answer's text must fit, where the answer is not a tool call."""
 
 
 @frozen(kw_only=True)
@@ -45,7 +53,11 @@ class ModelResponse:
     stop_reason: StopReason
     usage: Usage
     model: str
-    """Name of the model that answered."""
+    """Name of the model that answered, as a caller names it."""
+    served: str = ""
+    """What the provider says it was, e.g. a dated version."""
+    request_id: str = ""
+    """The provider's own id, for questions to its support."""
 
 
 class Model(ABC):
@@ -59,9 +71,15 @@ class Model(ABC):
     async def generate(self, request: ModelRequest, *, on_delta: OnDelta | None = None) -> ModelResponse:
         """Answer one request.
 
+        One attempt: models that speak to a provider leave waiting and trying again to `RetryingModel`.
+
         Raises:
             ModelError: No usable answer, of the kind that the subclass says.
         """
+
+    def check(self) -> tuple[str, ...]:
+        """What already shows that no call can succeed, e.g. a missing key; empty when nothing does."""
+        return ()
 
     async def aclose(self) -> None:  # noqa: B027 - most models hold none
         """Let go of connections."""

@@ -9,7 +9,7 @@ from typing import Any
 from attrs import evolve
 
 from alphalab.errors import ReplayMismatch
-from alphalab.messages import Block, Message, TextBlock, ToolUseBlock, Usage
+from alphalab.messages import Block, Delta, Message, TextBlock, ToolUseBlock, Usage
 from alphalab.models.base import Capabilities, Model, ModelRequest, ModelResponse, OnDelta
 
 Answer = Message | str | ToolUseBlock | Sequence[TextBlock | ToolUseBlock] | ModelResponse | Exception
@@ -67,7 +67,7 @@ class ScriptedModel(Model):
             )
         response = self._response(await _answer(self._steps[number], request))
         if on_delta is not None and response.message.text:
-            on_delta(response.message.text)
+            on_delta(Delta(kind="text", text=response.message.text))
         return response
 
     def assert_done(self) -> None:

@@ -10,7 +10,7 @@ from attrs import define
 from alphalab.adapters import render_prompt
 from alphalab.agents import Agent
 from alphalab.commands import Access
-from alphalab.messages import Usage
+from alphalab.models import ModelResponse
 from alphalab.roles.context import CampaignContext
 from alphalab.task import Task
 from alphalab.tools import Tool, ToolContext, file_tools, shell, view_image
@@ -44,9 +44,9 @@ class RoleAgent(Agent):
         labels = {"role": cls.role_name, "agent": label, "phase": campaign.phase, "experiment": experiment or ""}
         model = campaign.model_for(cls.role_name)
 
-        def settle(usage: Usage) -> None:
+        def settle(response: ModelResponse) -> None:
             campaign.store.add_usage(
-                usage, role=cls.role_name, model=model.name, experiment=experiment, phase=campaign.phase
+                response.usage, role=cls.role_name, model=response.model, experiment=experiment, phase=campaign.phase
             )
 
         return cls(
@@ -60,7 +60,7 @@ class RoleAgent(Agent):
             emit=campaign.emit,
             transcript=campaign.workspace.transcripts / f"{label}.jsonl",
             labels=labels,
-            on_usage=settle,
+            on_response=settle,
             clock=campaign.clock,
             **extra,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from alphalab.errors import ModelUnavailable
-from alphalab.messages import Message, TextBlock, ToolUseBlock, Usage
+from alphalab.messages import Delta, Message, TextBlock, ToolUseBlock, Usage
 from alphalab.models.base import Capabilities, Model, ModelRequest, ModelResponse, OnDelta
 from alphalab.models.offline import evaluation, exploration, reporting, strategy, work
 from alphalab.models.offline.script import Scene, ScriptFactory, next_call
@@ -61,7 +61,7 @@ class OfflineModel(Model):
         else:
             name, arguments, say = wanted.name, wanted.input, ""
         if on_delta is not None and say:
-            on_delta(say)
+            on_delta(Delta(kind="text", text=say))
         return self._response(request, name, arguments, say)
 
     def _response(self, request: ModelRequest, name: str, arguments: dict[str, Any], say: str) -> ModelResponse:
