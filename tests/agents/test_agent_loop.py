@@ -11,6 +11,7 @@ from attrs import define
 from alphalab import tools
 from alphalab._clock import ManualClock
 from alphalab.agents import Agent, Continue, History
+from alphalab.agents.clearing import size
 from alphalab.budget import Limits
 from alphalab.commands import Access
 from alphalab.errors import (
@@ -322,29 +323,35 @@ async def test_refusals_are_results_and_other_model_errors_come_through():
         await agent().run("q")
 
 
-async def test_old_outputs_are_cut_when_the_context_fills_up():
+async def test_old_outputs_are_cleared_when_the_context_fills_up():
     big = "x" * 20_000
-    steps = [
-        ModelResponse(
-            message=Message.assistant(ToolUseBlock(id=f"u{number}", name="echo", input={"text": big})),
-            stop_reason="tool_use",
-            usage=Usage(calls=1, input_tokens=tokens),
-            model="m",
-        )
-        for number, tokens in enumerate((100, 200, 300, 400, 500, 701, 400, 500))
-    ]
-    model = ScriptedModel([*steps, "end"], capabilities=Capabilities(context_tokens=1000))
+
+    def step(number):
+        def answer(request):
+            characters = sum(size(message) for message in request.messages)
+            return ModelResponse(
+                message=Message.assistant(ToolUseBlock(id=f"u{number}", name="echo", input={"text": big})),
+                stop_reason="tool_use",
+                usage=Usage(calls=1, input_tokens=characters // 4),
+                model="m",
+            )
+
+        return answer
+
+    steps = [step(number) for number in range(8)]
+    model = ScriptedModel([*steps, "end"], capabilities=Capabilities(context_tokens=100_000))
     result = await Agent(model=model, tools=[echo]).run("the question")
     sent = [
         sum(len(block.text) for message in request.messages for block in message.content if hasattr(block, "is_error"))
         for request in model.requests
     ]
-    assert sent[:6] == [0, 20_000, 40_000, 60_000, 80_000, 100_000]
-    assert 80_000 < sent[6] < 82_000
-    before, after = model.requests[6].messages, model.requests[7].messages
+    assert sent[:4] == [0, 20_000, 40_000, 60_000]
+    assert max(sent) <= 100_000
+    shrunk = next(number for number in range(1, 9) if sent[number] < sent[number - 1])
+    before, after = model.requests[shrunk].messages, model.requests[shrunk + 1].messages
     assert before[0].text == "the question"
-    assert "left out to save room" in before[2].content[0].text
-    assert "left out to save room" in before[1].content[0].input["text"]
+    assert "cleared to save room" in before[2].content[0].text
+    assert "cleared to save room" in before[1].content[0].input["text"]
     assert before[-1].content[0].text == big
     assert after[: len(before)] == before
     assert all(answer.text == big for answer in results(result))

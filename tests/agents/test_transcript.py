@@ -42,7 +42,7 @@ async def test_every_message_is_there(tmp_path):
     )
     assert header["labels"] == {"role": "agent", "agent": "agent", "phase": "explore"}
     assert header["at"] == "2026-01-01T00:00:00+00:00"
-    assert [line["kind"] for line in messages] == ["message"] * 4
+    assert [line["kind"] for line in messages] == ["message", "message", "result", "message", "message"]
     assert (end["stop_reason"], end["turns"], end["usage"]["calls"]) == ("text", 2, 2)
     assert transcript_messages(path) == result.messages
 
@@ -56,7 +56,7 @@ async def test_lines_are_written_before_the_next_step(tmp_path):
         return "end"
 
     await Agent(model=ScriptedModel([call("leak", text="a"), look]), tools=[leak], transcript=path).run("q")
-    assert seen == [["header", "message", "message", "message"]]
+    assert seen == [["header", "message", "message", "result", "message"]]
 
 
 async def test_secrets_are_taken_out_of_transcript_and_events(tmp_path, monkeypatch):
@@ -131,4 +131,4 @@ async def test_what_a_model_writes_beyond_json_does_not_stop_the_run(tmp_path):
     repr(events).encode()
     lines = read_transcript(tmp_path / "t.jsonl")
     assert lines[2]["message"]["content"][0]["input"] == {"text": "half ?"}
-    assert lines[4]["message"]["content"][0]["input"] == {"text": "nan"}
+    assert lines[5]["message"]["content"][0]["input"] == {"text": "nan"}

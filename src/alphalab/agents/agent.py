@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,22 +10,18 @@ from attrs import define, field
 
 from alphalab._clock import Clock, SystemClock
 from alphalab._sync import syncify
-from alphalab.agents.calls import ToolRunner
-from alphalab.agents.finish import finish
 from alphalab.agents.history import History
-from alphalab.agents.loop import Loop
-from alphalab.agents.progress import Progress
-from alphalab.agents.result import AgentResult, AgentStop
-from alphalab.agents.transcript import Transcript
+from alphalab.agents.result import AgentResult
+from alphalab.agents.resuming import cut_off_run
+from alphalab.agents.run import Run
 from alphalab.agents.turn import Next, Turn
-from alphalab.agents.window import Window
 from alphalab.budget import Limits
 from alphalab.commands import Access
-from alphalab.errors import ConfigError, ModelError
-from alphalab.events import AgentFinished, AgentStarted, Emit
+from alphalab.errors import ConfigError
+from alphalab.events import Emit
 from alphalab.models import Model, ModelResponse, OnDelta, get_model
 from alphalab.task import Task
-from alphalab.tools import Tool, ToolContext, check_tools
+from alphalab.tools import Tool, ToolContext
 from alphalab.workspace import Workspace
 
 
@@ -68,6 +63,8 @@ class Agent:
     """Longest output of one model call."""
     needs_finish: bool = False
     """Whether only a finishing tool ends the work; an answer without tool calls is then met with a reminder."""
+    output: type | None = None
+    """An attrs class or TypedDict that a final text answer must fit, as JSON; `AgentResult.output` is an instance."""
     finishes_with: tuple[str, ...] = field(default=("finish",), converter=tuple[str, ...])
     """Tools whose success ends the run."""
 
@@ -100,38 +97,26 @@ class Agent:
         _ = turn
         return None
 
-    async def run(self, prompt: str, *, task: Task | None = None, history: History | None = None) -> AgentResult:
+    async def run(
+        self, prompt: str, *, task: Task | None = None, history: History | None = None, resume: bool = False
+    ) -> AgentResult:
         """Work on a prompt.
 
         Args:
             prompt: What to do.
             task: What the work is about, for `build_system` and `build_tools`.
             history: A conversation to go on with; it grows in place and stays valid when the run is cancelled.
+            resume: Go on with the run that the transcript holds when it was cut off (killed, cancelled, or ended by an
+                error); the prompt is then not said again. Calls whose results are on disk are not made again; one that
+                was under way is. Without such a run, begin anew.
 
         Raises:
             ModelError: The model gave no usable answer; a refusal is a result instead.
+            ConfigError: Two tools have one name, or a tool needs what the model cannot do.
         """
-        context = self._tool_context()
-        loop = self._loop(context, task, history or History())
-        loop.history.say(prompt)
-        transcript = self._open_transcript(loop)
-        context.emit(
-            AgentStarted(agent=self.name, role=self.role, model=self.model.name, experiment=context.experiment)
-        )
-        try:
-            reason = await loop.run()
-        except BaseException as error:
-            loop.history.close()
-            self._end(loop, context, transcript, _named(error))
-            raise
-        self._end(loop, context, transcript, reason)
-        return AgentResult(
-            text=loop.text,
-            messages=loop.history.messages,
-            usage=loop.usage,
-            turns=loop.turns,
-            stop_reason=reason,
-        )
+        cut_off = cut_off_run(self.transcript) if resume and self.transcript is not None else None
+        run = Run(agent=self, context=self._tool_context(), task=task, history=history or History(), cut_off=cut_off)
+        return await run.go(prompt)
 
     def _tool_context(self) -> ToolContext:
         if self.context is not None:
@@ -141,80 +126,3 @@ class Agent:
             workspace=Workspace(here), cwd=here, access=Access(readable=(here,)), role=self.role, agent=self.name
         )
         return context if self.emit is None else attrs.evolve(context, emit=self.emit)
-
-    def _all_tools(self, task: Task | None) -> list[Tool]:
-        tools = list(self.build_tools(task))
-        if self.needs_finish and not {tool.name for tool in tools} & set(self.finishes_with):
-            tools.append(finish)
-        check_tools(tools)
-        return tools
-
-    def _loop(self, context: ToolContext, task: Task | None, history: History) -> Loop:
-        tools, started, limit = self._all_tools(task), self.clock.monotonic(), self.limits.time
-        runner = ToolRunner(
-            tools={tool.name: tool for tool in tools},
-            context=context,
-            agent=self.name,
-            role=self.role,
-            emit=context.emit,
-            clock=self.clock,
-            images=self.model.capabilities.images,
-            deadline=None if limit is None else started + limit.total_seconds(),
-        )
-        return Loop(
-            model=self.model,
-            system=self.build_system(task),
-            specs=tuple(tool.spec for tool in tools),
-            labels={"role": self.role, "agent": self.name, **self.labels},
-            max_tokens=self.max_tokens,
-            runner=runner,
-            review=self.review_turn,
-            history=history,
-            limits=self.limits,
-            progress=Progress(limits=self.limits, finishing=self.finishes_with, needs_finish=self.needs_finish),
-            window=Window(context_tokens=self.model.capabilities.context_tokens),
-            clock=self.clock,
-            emit=context.emit,
-            on_response=self.on_response,
-            on_delta=self.on_delta,
-            started=started,
-        )
-
-    def _open_transcript(self, loop: Loop) -> Transcript | None:
-        if self.transcript is None:
-            return None
-        transcript = Transcript(path=self.transcript, clock=self.clock)
-        transcript.header(
-            agent=self.name,
-            role=self.role,
-            model=self.model.name,
-            labels=loop.labels,
-            tools=[spec.name for spec in loop.specs],
-            system=loop.system,
-        )
-        for message in loop.history.messages:
-            transcript.message(message)
-        loop.history.on_message = transcript.message
-        return transcript
-
-    def _end(self, loop: Loop, context: ToolContext, transcript: Transcript | None, reason: AgentStop) -> None:
-        if transcript is not None:
-            loop.history.on_message = None
-            transcript.end(reason, turns=loop.turns, usage=loop.usage)
-        context.emit(
-            AgentFinished(
-                agent=self.name,
-                role=self.role,
-                stop_reason=reason,
-                turns=loop.turns,
-                usage=loop.usage,
-                experiment=context.experiment,
-                text=loop.runner.redaction.text(loop.text),
-            )
-        )
-
-
-def _named(error: BaseException) -> AgentStop:
-    if isinstance(error, ModelError):
-        return "model_error"
-    return "cancelled" if isinstance(error, asyncio.CancelledError | KeyboardInterrupt) else "error"

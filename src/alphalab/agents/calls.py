@@ -22,6 +22,7 @@ from alphalab.tools.output import show
 Content = tuple[TextBlock | ImageBlock, ...]
 LONGEST = 40_000
 """Characters of one output that a model sees, for tools that set no limit of their own; about 10 000 tokens."""
+_MARGIN = 500
 
 
 @define(kw_only=True, eq=False)
@@ -38,6 +39,8 @@ class ToolRunner:
     """Whether the model can look at pictures."""
     deadline: float | None = None
     """Reading of the clock at which the run's time is up."""
+    turn_characters: int = 200_000
+    """Characters of all outputs of one turn that a model sees; several calls share them."""
     redaction: Redaction = field(factory=Redaction.of_environment)
 
     async def run(self, uses: Sequence[ToolUseBlock], history: History) -> tuple[Call, ...]:
@@ -45,21 +48,25 @@ class ToolRunner:
 
         A failing tool is a result for the model to read. Only cancellation and `EvaluationTampered` come through.
         """
+        limit = min(LONGEST, self.turn_characters // max(1, len(uses)))
         if len(uses) > 1 and all(use.name in self.tools and self.tools[use.name].parallel for use in uses):
-            return await self._together(uses, history)
-        return tuple([await self._one(use, history) for use in uses])
+            return await self._together(uses, history, limit)
+        return tuple([await self._one(use, history, limit) for use in uses])
 
-    async def _together(self, uses: Sequence[ToolUseBlock], history: History) -> tuple[Call, ...]:
+    async def _together(self, uses: Sequence[ToolUseBlock], history: History, limit: int) -> tuple[Call, ...]:
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._one(use, history)) for use in uses]
+                tasks = [group.create_task(self._one(use, history, limit)) for use in uses]
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from errors
         return tuple(task.result() for task in tasks)
 
-    async def _one(self, use: ToolUseBlock, history: History) -> Call:
+    async def _one(self, use: ToolUseBlock, history: History, limit: int) -> Call:
+        known = history.recorded(use.id)
+        if known is not None:
+            return Call(use=use, result=known, seconds=0.0)  # from before the run was cut off
         started = self.clock.monotonic()
-        content, failed = await self._outcome(use)
+        content, failed = await self._outcome(use, limit)
         call = self.settled(use, content, failed=failed, seconds=self.clock.monotonic() - started)
         history.record(call.result)
         if _is_cancelled():
@@ -74,23 +81,29 @@ class ToolRunner:
                 agent=self.agent,
                 role=self.role,
                 tool=use.name,
-                arguments=self.redaction.text(json.dumps(use.input, ensure_ascii=False, default=str))[:500],
+                arguments=self._brief(json.dumps(use.input, ensure_ascii=False, default=str), 500),
                 ok=not failed,
-                summary=self.redaction.text(result.text)[:300],
+                summary=self._brief(result.text, 300),
                 seconds=seconds,
             )
         )
         return Call(use=use, result=result, seconds=seconds)
 
-    async def _outcome(self, use: ToolUseBlock) -> tuple[Content, bool]:
+    def _brief(self, text: str, limit: int) -> str:
+        """The beginning of a text without secrets; a margin keeps one that crosses the limit whole until it is seen."""
+        return self.redaction.text(text[: limit + _MARGIN])[:limit]
+
+    async def _outcome(self, use: ToolUseBlock, limit: int) -> tuple[Content, bool]:
         tool = self.tools.get(use.name)
         if tool is None:
             return _text(f"there is no tool {use.name!r}; available: {', '.join(sorted(self.tools)) or 'none'}"), True
+        if use.malformed is not None:
+            return _text(_not_json(use.malformed)), True
         timer = asyncio.timeout(self._limit(tool))
         try:
             async with timer:
                 output: Any = await tool.call(self.context, use.input)
-            return self._content(tool, output), False
+            return self._content(tool, output, limit), False
         except ToolError as error:
             return _text(shorten(str(error), LONGEST)), True
         except EvaluationTampered:
@@ -119,11 +132,11 @@ class ToolRunner:
         )
         return _text(f"{tool.name} failed through a fault of its own, not of your call: {shorten(words, 2000)}"), True
 
-    def _content(self, tool: Tool, output: Any) -> Content:
+    def _content(self, tool: Tool, output: Any, limit: int) -> Content:
         blocks: tuple[Any, ...] = cast("tuple[Any, ...]", output) if isinstance(output, tuple) else (output,)
-        return tuple(self._block(tool, block) for block in blocks) or _text("(no output)")
+        return tuple(self._block(tool, block, limit) for block in blocks) or _text("(no output)")
 
-    def _block(self, tool: Tool, block: Any) -> TextBlock | ImageBlock:
+    def _block(self, tool: Tool, block: Any, limit: int) -> TextBlock | ImageBlock:
         if isinstance(block, ImageBlock):
             seen = f"a picture of {block.width}x{block.height} pixels; this model cannot look at pictures"
             return block if self.images else TextBlock(text=seen)
@@ -132,11 +145,23 @@ class ToolRunner:
             raise TypeError(
                 f"it returned {type(text).__name__}; a tool returns text, a TextBlock, an ImageBlock or a tuple"
             )
-        return TextBlock(text=show(self.context, tool.name, encodable(text), LONGEST) or "(no output)")
+        return TextBlock(text=show(self.context, tool.name, encodable(text), limit) or "(no output)")
 
 
 def _text(text: str) -> Content:
     return (TextBlock(text=encodable(text) or "it failed without saying why"),)
+
+
+def _not_json(written: str) -> str:
+    try:
+        json.loads(written)
+        what = "they are JSON, but not an object"
+    except ValueError as error:
+        what = str(error)
+    return (
+        f"the arguments are not a JSON object, so nothing was run ({what}); you wrote {shorten(written, 1000)!r}; "
+        "send the call again with all arguments in one complete JSON object"
+    )
 
 
 def _is_cancelled() -> bool:

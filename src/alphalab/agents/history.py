@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from alphalab.messages import Block, Message, TextBlock, ToolResultBlock, ToolUseBlock
 
@@ -18,8 +18,25 @@ class History:
 
     _messages: list[Message] = field(factory=list[Message], converter=list[Message])
     on_message: Callable[[Message], None] | None = None
-    """Called with each message once it is complete."""
+    """Called with each message once it is complete; an answer that goes on after a pause comes in parts."""
+    on_result: Callable[[ToolResultBlock], None] | None = None
+    """Called with each tool's answer as soon as it is there, before the message that holds it is complete."""
     _results: dict[str, ToolResultBlock] = field(factory=dict[str, ToolResultBlock], init=False)
+
+    @classmethod
+    def restored(cls, messages: Iterable[Message], results: Iterable[ToolResultBlock]) -> History:
+        """A conversation as a transcript holds it.
+
+        Args:
+            messages: Complete messages, in order; parts of one answer are put together again.
+            results: Answers to calls of the last message.
+        """
+        history = cls()
+        for message in messages:
+            history.answer(message) if message.role == "assistant" else history._append(message)
+        for result in results:
+            history.record(result)
+        return history
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -48,12 +65,28 @@ class History:
         self._close(TextBlock(text=text))
 
     def answer(self, message: Message) -> None:
-        """Append what the model said."""
-        self._append(message)
+        """Append what the model said; what follows an answer that paused becomes one message with it."""
+        if self._messages and self._messages[-1].role == "assistant":
+            self._messages[-1] = evolve(message, content=(*self._messages[-1].content, *message.content))
+            self._told(message)
+        else:
+            self._append(message)
 
     def record(self, result: ToolResultBlock) -> None:
         """Note the answer to one tool call of the last message."""
         self._results[result.tool_use_id] = result
+        if self.on_result is not None:
+            self.on_result(result)
+
+    def recorded(self, tool_use_id: str) -> ToolResultBlock | None:
+        """The answer to a call of the last message, if there is one already."""
+        return self._results.get(tool_use_id)
+
+    @property
+    def unanswered(self) -> Message | None:
+        """The last message, when it is the model's and what follows from it has not been closed."""
+        last = self._messages[-1] if self._messages else None
+        return last if last is not None and last.role == "assistant" else None
 
     def close(self) -> None:
         """Complete the user's turn with the results so far; a call without one is answered as interrupted."""
@@ -79,6 +112,9 @@ class History:
 
     def _append(self, message: Message) -> None:
         self._messages.append(message)
+        self._told(message)
+
+    def _told(self, message: Message) -> None:
         if self.on_message is not None:
             self.on_message(message)
 

@@ -7,62 +7,67 @@ from collections.abc import Awaitable, Callable
 from attrs import define, evolve, field
 
 from alphalab._clock import Clock
+from alphalab.agents.asking import Asking, OutOfTime
 from alphalab.agents.calls import ToolRunner
 from alphalab.agents.history import History
 from alphalab.agents.limits import limit_reached
+from alphalab.agents.output import OutputForm
 from alphalab.agents.progress import Progress, Stop
 from alphalab.agents.result import AgentStop
-from alphalab.agents.turn import Call, Next, Turn
-from alphalab.agents.window import Window
+from alphalab.agents.turn import Call, Continue, Next, Turn
 from alphalab.budget import Limits
-from alphalab.errors import ContextOverflow, Refused
-from alphalab.events import Emit, Noticed
-from alphalab.messages import Message, TextBlock, ToolSpec, Usage
-from alphalab.models import Model, ModelRequest, ModelResponse, OnDelta
+from alphalab.errors import Refused
+from alphalab.messages import Message, StopReason, TextBlock
+from alphalab.models import ModelResponse
 
 _NOT_RUN = TextBlock(
     text="Your output reached its maximum length before the calls were complete, so none was run. Make smaller calls, "
     "e.g. write a long file in several parts."
 )
+_CUT_OFF = frozenset({"max_tokens", "context_window"})
 
 
 @define(kw_only=True, eq=False)
 class Loop:
     """State and steps of one run; the history is valid whenever a step is interrupted."""
 
-    model: Model
-    system: str
-    specs: tuple[ToolSpec, ...]
-    labels: dict[str, str]
-    max_tokens: int
+    asking: Asking
     runner: ToolRunner
     review: Callable[[Turn], Awaitable[Next]]
     history: History
     limits: Limits
     progress: Progress
-    window: Window
     clock: Clock
-    emit: Emit
-    on_response: Callable[[ModelResponse], None] | None
-    on_delta: OnDelta | None
     started: float
     """Reading of the clock when the run began."""
-    usage: Usage = field(factory=Usage, init=False)
-    turns: int = field(default=0, init=False)
+    form: OutputForm | None = None
+    """What the final answer must look like."""
+    answering: ModelResponse | None = field(default=None, init=False)
+    """The answer that is being appended to the history."""
+    turns: int = 0
     text: str = field(default="", init=False)
     """What the run has to say so far."""
     _partial: str = field(default="", init=False)
     """Beginning of an answer whose output was cut off."""
 
-    async def run(self) -> AgentStop:
-        """Work until something ends it, and say what."""
+    async def run(self, *, stopped: StopReason | None = None) -> AgentStop:
+        """Work until something ends it, and say what.
+
+        Args:
+            stopped: Why the last answer of a run that is taken up again had stopped.
+        """
+        if stopped is not None and (last := self.history.unanswered) is not None:
+            ended = await self._follow(last, stopped)
+            if ended is not None:
+                return ended
         while True:
-            seconds = self.clock.monotonic() - self.started
-            limit = limit_reached(self.limits, turns=self.turns, usage=self.usage, seconds=seconds)
+            limit = self._limit()
             if limit is not None:
                 return limit
             try:
-                response = await self._ask()
+                response = await self.asking.ask(self.history)
+            except OutOfTime:
+                return "time"
             except Refused as error:
                 self.text = str(error)
                 return "refusal"
@@ -70,58 +75,46 @@ class Loop:
             if ended is not None:
                 return ended
 
-    async def _ask(self) -> ModelResponse:
-        while True:
-            try:
-                response = await self._generate()
-            except ContextOverflow:
-                if not self.window.shrink(self.history.messages):
-                    raise
-                continue
-            self._account(response)
-            return response
-
-    async def _generate(self) -> ModelResponse:
-        request = ModelRequest(
-            system=self.system,
-            messages=self.window.view(self.history.messages),
-            tools=self.specs,
-            max_tokens=self.max_tokens,
-            labels=self.labels,
-        )
-        return await self.model.generate(request, on_delta=self.on_delta)
-
-    def _account(self, response: ModelResponse) -> None:
-        usage = response.usage
-        if self.limits.cost_usd is not None and usage.cost_usd is None and self.usage.cost_usd is not None:
-            message = f"{self.model.name} has no known price, so the limit of {self.limits.cost_usd} USD cannot hold"
-            self.emit(Noticed(level="warning", message=message))
-        self.usage += usage
-        self.turns += 1
-        if self.on_response is not None:
-            self.on_response(response)
-        if self.window.is_full(usage):
-            self.window.shrink(self.history.messages)
+    def _limit(self) -> AgentStop | None:
+        seconds = self.clock.monotonic() - self.started
+        return limit_reached(self.limits, turns=self.turns, usage=self.asking.usage, seconds=seconds)
 
     async def _take(self, response: ModelResponse) -> AgentStop | None:
+        self.turns += 1
         message = response.message if response.message.content else evolve(response.message, content=[_NOTHING])
-        self.history.answer(message)
-        if response.stop_reason == "refusal":
+        self.answering = response
+        try:
+            self.history.answer(message)
+        finally:
+            self.answering = None
+        return await self._follow(message, response.stop_reason)
+
+    async def _follow(self, message: Message, stopped: StopReason) -> AgentStop | None:
+        """What an answer leads to: its tools, its review, the end of the run or the next thing the model is told."""
+        if stopped == "refusal":
             self.text = message.text
             return self._closed("refusal")
-        cut_off = response.stop_reason == "max_tokens"
+        if stopped == "pause" and not message.tool_uses:
+            return None  # the provider goes on when it is sent its own beginning
+        cut_off = stopped in _CUT_OFF
         calls = self._not_run(message) if cut_off else await self.runner.run(message.tool_uses, self.history)
         self._keep_text(message.text, calls, cut_off=cut_off)
+        said = "" if message.content == (_NOTHING,) else message.text
         turn = Turn(
             index=self.turns,
             message=message,
             calls=calls,
-            finishes=not cut_off and self.progress.finishes(response.message.text, calls),
+            finishes=not cut_off and self.progress.finishes(said, calls),
             history=self.history,
         )
-        return self._follow(self.progress.after(turn, await self.review(turn), cut_off=cut_off))
+        return self._told(self.progress.after(turn, await self._reviewed(turn), cut_off=cut_off))
 
-    def _follow(self, verdict: Stop | Next) -> AgentStop | None:
+    async def _reviewed(self, turn: Turn) -> Next:
+        if turn.finishes and self.form is not None and (problems := self.form.problems(self.text)):
+            return Continue(problems)
+        return await self.review(turn)
+
+    def _told(self, verdict: Stop | Next) -> AgentStop | None:
         if isinstance(verdict, Stop):
             return self._closed(verdict.reason)
         if verdict is None:

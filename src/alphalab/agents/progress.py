@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 from attrs import define, frozen
 
@@ -32,6 +33,11 @@ class Progress:
     _idle: int = 0
     _failing: str = ""
     _streak: int = 0
+
+    def replay(self, turns: Iterable[Turn]) -> None:
+        """Count the turns of a run that is taken up again."""
+        for turn in turns:
+            self._count(turn)
 
     def finishes(self, text: str, calls: tuple[Call, ...]) -> bool:
         """Whether a turn ends the run unless its review objects."""

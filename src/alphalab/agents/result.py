@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from attrs import field, frozen
 
@@ -38,6 +38,8 @@ class AgentResult:
     usage: Usage
     turns: int
     stop_reason: AgentStop
+    output: Any = None
+    """The answer as an instance of the agent's `output` class; None without one, or when no answer fitted it."""
 
     @property
     def completed(self) -> bool:

@@ -1,17 +1,23 @@
-"""An agent's conversation on disk: JSON Lines, written message by message.
+"""An agent's conversation on disk: JSON Lines, written step by step, and read again to go on after a kill.
 
 ```
 {"kind": "header", "at": ..., "agent": ..., "role": ..., "model": ..., "labels": {...}, "tools": [...], "system": ...}
-{"kind": "message", "at": ..., "message": {"role": ..., "content": [...]}}
+{"kind": "message", "at": ..., "message": {"role": ..., "content": [...]}, "stop_reason": ..., "usage": {...}}
+{"kind": "result", "at": ..., "result": {...}, "state": {...}}
+{"kind": "summary", "at": ..., "text": ..., "cut": ...}
+{"kind": "resumed", "at": ...}
 {"kind": "end", "at": ..., "stop_reason": ..., "turns": ..., "usage": {...}}
 ```
+
+Answers of the model carry `stop_reason`, their `model` and their `usage`, which is also how many tokens each turn sent.
+A `result` line holds a tool's answer from the moment it is there until the user's message repeats it.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +27,8 @@ from alphalab._clock import Clock
 from alphalab._serde import dump, load
 from alphalab.agents.redaction import Redaction
 from alphalab.agents.result import AgentStop
-from alphalab.messages import Message, Usage
+from alphalab.messages import Message, ToolResultBlock, Usage
+from alphalab.models import ModelResponse
 
 
 @define(kw_only=True, eq=False)
@@ -31,6 +38,7 @@ class Transcript:
     path: Path
     clock: Clock
     redaction: Redaction = field(factory=Redaction.of_environment)
+    _state: dict[str, Any] = field(factory=dict[str, Any], init=False)
 
     def header(
         self, *, agent: str, role: str, model: str, labels: dict[str, str], tools: Sequence[str], system: str
@@ -40,9 +48,33 @@ class Transcript:
         self._end_broken_line()
         self._write("header", agent=agent, role=role, model=model, labels=labels, tools=list(tools), system=system)
 
-    def message(self, message: Message) -> None:
-        """Append one complete message."""
-        self._write("message", message=dump(message))
+    def resumed(self) -> None:
+        """Say that the run goes on in another process."""
+        self._end_broken_line()
+        self._write("resumed")
+
+    def message(self, message: Message, response: ModelResponse | None = None) -> None:
+        """Append one complete message, with what the provider said about it."""
+        facts: dict[str, Any] = {}
+        if response is not None:
+            facts = {
+                "stop_reason": response.stop_reason,
+                "model": response.model,
+                "served": response.served,
+                "usage": dump(response.usage),
+            }
+        self._write("message", message=dump(message), **facts)
+
+    def result(self, result: ToolResultBlock, state: Mapping[str, Any]) -> None:
+        """Append a tool's answer, and what tools remember if that has changed."""
+        kept = {key: value for key, value in state.items() if isinstance(value, str | int | float | bool)}
+        changed = {} if kept == self._state else {"state": kept}
+        self._state = kept
+        self._write("result", result=dump(result), **changed)
+
+    def summary(self, text: str, cut: int) -> None:
+        """Append the text that stands for what lies between the first message and the one of this index."""
+        self._write("summary", text=text, cut=cut)
 
     def end(self, stop_reason: AgentStop, *, turns: int, usage: Usage) -> None:
         """Say how the run ended."""
@@ -72,10 +104,11 @@ def read_transcript(path: Path) -> tuple[dict[str, Any], ...]:
 
 def transcript_messages(path: Path) -> tuple[Message, ...]:
     """The conversation that the last run in a transcript holds."""
-    messages = list[Message]()
-    for line in read_transcript(path):
-        if line.get("kind") == "header":
-            messages.clear()
-        elif line.get("kind") == "message":
-            messages.append(load(line["message"], Message, subject=str(path)))
-    return tuple(messages)
+    return tuple(load(line["message"], Message, subject=str(path)) for line in last_run(path) if "message" in line)
+
+
+def last_run(path: Path) -> tuple[dict[str, Any], ...]:
+    """The lines of a transcript's last run, from its header on; none when there is no transcript."""
+    lines = read_transcript(path) if path.exists() else ()
+    starts = [number for number, line in enumerate(lines) if line.get("kind") == "header"]
+    return lines[starts[-1] :] if starts else lines

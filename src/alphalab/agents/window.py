@@ -1,8 +1,11 @@
 """What of a long conversation is still sent to the model.
 
-Old tool outputs are cut first: they are most of a research agent's conversation and can be had again by asking again.
-The cut moves in large steps, so that between two steps the beginning of the request stays the same and the provider's
-cache keeps working.
+Every turn sends the conversation again. A provider's cache makes that cheap (a tenth of the price) but not free, and
+what is behind a change has to be written to the cache anew, so old outputs are cleared rarely and many at a time. With
+outputs of d tokens a turn, K tokens that stay and T at which the clearing begins, a turn costs about
+0.05 (T + K) + 1.25 d + 1.25 K d / (T - K) priced tokens, which is flat around T - K = 5 sqrt(K d): 30 to 60 thousand
+for outputs of 3,000 tokens. Pictures go first, then outputs of tools, then the middle of the conversation as a whole is
+replaced by a summary. The conversation itself stays complete, in memory and on disk.
 """
 
 from __future__ import annotations
@@ -11,96 +14,138 @@ from collections.abc import Sequence
 
 from attrs import define, evolve, field
 
-from alphalab.messages import (
-    Block,
-    ImageBlock,
-    Message,
-    OpaqueBlock,
-    TextBlock,
-    ThinkingBlock,
-    ToolResultBlock,
-    ToolUseBlock,
-    Usage,
-)
+from alphalab.agents.clearing import Keep, cleared, gain, size, without_pictures
+from alphalab.messages import Message, TextBlock, Usage
 
-FULL = 0.7
-"""Share of the context at which older outputs are cut; the rest is room for the answer and the next outputs."""
-KEPT = 6
-"""Last messages that are never cut."""
-LONGEST = 400
-"""Characters of an old output that stay."""
-_PICTURE = 6000
-"""Characters that a picture weighs, about 1500 tokens."""
+CLEAR_SHARE, CLEAR_TOKENS = 0.4, 80_000
+"""Share of the window, or tokens, above which old outputs are cleared."""
+CLEAR_TO = 0.3
+"""Share of that which is left, about."""
+WORTH = 0.25
+"""Share of that which clearing must free; for less, the cache is not given up."""
+SUMMARY_SHARE, SUMMARY_TOKENS = 0.5, 120_000
+"""Share of the window, or tokens, above which the middle is summarised, when clearing was not enough. The rest of the
+60 % that a request may fill is room for the question that asks for the summary and for what estimates are wrong by."""
+RECENT, LATEST = 6, 2
+"""Last messages that are not cleared, and those that stay whole when the window is too small for that."""
+_TOKENS_PER_CHARACTER = 0.3
+"""Until the provider has counted; code and numbers run higher than English prose."""
+
+
+@define(eq=False)
+class _Entry:
+    """One message of the conversation."""
+
+    whole: Message
+    shown: Message
+    size: int
+    """Characters as shown."""
+    gain: int
+    """Characters that clearing it would free."""
 
 
 @define(kw_only=True, eq=False)
 class Window:
-    """Shows a conversation with its older part cut short; the conversation itself stays whole."""
+    """Shows a conversation with its older part cleared, and says when more must go."""
 
     context_tokens: int
-    _cut: int = field(default=0, init=False)
+    keep: Keep
+    """Stores an output that is cleared."""
+    fixed: int = 0
+    """Characters of the system prompt and the tools, which every request sends too."""
+    _entries: list[_Entry] = field(factory=list[_Entry], init=False)
+    _summarised: int = field(default=0, init=False)
+    """Messages up to here, but for the first, are behind the summary."""
+    _total: int = field(default=0, init=False)
+    """Characters shown."""
+    _counted: tuple[int, int] | None = field(default=None, init=False)
+    """Tokens of the last request by the provider, and the characters it showed."""
+    _rate: float = field(default=_TOKENS_PER_CHARACTER, init=False)
 
     def view(self, messages: Sequence[Message]) -> tuple[Message, ...]:
-        """The messages as they are sent."""
-        return (*(_brief(message) for message in messages[: self._cut]), *messages[self._cut :])
+        """The messages as they are sent; objects stay the same from call to call, so clients need not encode again."""
+        self._follow(messages)
+        entries = self._entries[self._summarised :]
+        shown = (entry.shown for entry in entries)
+        return (self._entries[0].shown, *shown) if self._summarised else tuple(shown)
 
-    def is_full(self, usage: Usage) -> bool:
-        """Whether the last call came close to what the model can take."""
-        return usage.input_tokens + usage.output_tokens > FULL * self.context_tokens
+    def count(self, usage: Usage) -> None:
+        """Learn from what the provider counted for the view that was sent last."""
+        if usage.input_tokens > 0:
+            self._counted = (usage.input_tokens, self._total)
+            self._rate = min(1.0, max(0.1, usage.input_tokens / (self._total + self.fixed + 1)))
 
-    def shrink(self, messages: Sequence[Message]) -> bool:
-        """Cut the older half, by size, of what is still whole; False when there is nothing left to cut."""
-        last = len(messages) - KEPT
-        if self._cut >= last:
-            return False
-        whole = sum(map(_size, messages[self._cut :]))
-        gone, cut = 0, self._cut
-        while cut < last and 2 * gone <= whole:
-            gone += _size(messages[cut])
-            cut += 1
-        self._cut = cut
-        return True
+    @property
+    def tokens(self) -> int:
+        """Of the next request, about: what was counted last, plus what has come since."""
+        if self._counted is None:
+            return round(self._rate * (self._total + self.fixed))
+        counted, characters = self._counted
+        return round(counted + self._rate * (self._total - characters))
 
+    def clear(self, messages: Sequence[Message]) -> None:
+        """Clear pictures, then outputs, oldest first, when the request would be larger than it need be."""
+        self._follow(messages)
+        limit = min(CLEAR_SHARE * self.context_tokens, CLEAR_TOKENS)
+        if self.tokens <= limit:
+            return
+        freed = self._rate * sum(entry.gain for entry in self._clearable(RECENT))
+        if freed >= WORTH * limit:
+            self._clear(CLEAR_TO * limit, RECENT)
+        if self.is_crowded:
+            self._clear(CLEAR_TO * limit, LATEST)
 
-def _size(message: Message) -> int:
-    return sum(map(_block_size, message.content))
+    @property
+    def is_crowded(self) -> bool:
+        """Whether the middle of the conversation has to be summarised."""
+        return self.tokens > min(SUMMARY_SHARE * self.context_tokens, SUMMARY_TOKENS)
 
+    @property
+    def cut(self) -> int | None:
+        """Index of the first message that stays when the middle is summarised now; None when there is no middle."""
+        for index in range(len(self._entries) - RECENT + 1, self._summarised + 1, -1):
+            if self._entries[index].whole.role == "assistant":
+                return index
+        return None
 
-def _block_size(block: Block) -> int:
-    match block:
-        case TextBlock() | ThinkingBlock():
-            return len(block.text)
-        case ImageBlock():
-            return _PICTURE
-        case ToolUseBlock():
-            return sum(len(str(value)) for value in block.input.values())
-        case ToolResultBlock():
-            return sum(map(_block_size, block.content))
-        case OpaqueBlock():
-            return len(str(block.data))
+    def summarise(self, text: str, cut: int) -> None:
+        """Replace what lies between the first message and another by a text."""
+        first = self._entries[0]
+        first.shown = evolve(first.whole, content=[*first.whole.content, TextBlock(text=text)])
+        first.size, first.gain = size(first.shown), 0
+        self._summarised = cut
+        self._total = first.size + sum(entry.size for entry in self._entries[cut:])
 
+    def overflowed(self, messages: Sequence[Message]) -> bool:
+        """Take the window for smaller than it was said to be, and clear; whether that has made the request smaller."""
+        before = self.tokens
+        self.context_tokens = round(0.8 * min(self.context_tokens, before))
+        self.clear(messages)
+        self._clear(0, LATEST)
+        return self.tokens < 0.9 * before
 
-def _brief(message: Message) -> Message:
-    return evolve(message, content=[_brief_block(block) for block in message.content])
+    def _follow(self, messages: Sequence[Message]) -> None:
+        entries = self._entries
+        while entries and (len(entries) > len(messages) or entries[-1].whole is not messages[len(entries) - 1]):
+            self._total -= entries.pop().size
+        for message in messages[len(entries) :]:
+            entries.append(_Entry(message, message, size(message), gain(message)))
+            self._total += entries[-1].size
 
+    def _clearable(self, kept: int) -> list[_Entry]:
+        return self._entries[max(1, self._summarised) : max(1, len(self._entries) - kept)]
 
-def _brief_block(block: Block) -> Block:
-    if isinstance(block, ToolUseBlock):
-        shown = {key: _cut(value) if isinstance(value, str) else value for key, value in block.input.items()}
-        return evolve(block, input=shown)
-    if isinstance(block, ToolResultBlock):
-        return evolve(block, content=[_brief_content(each) for each in block.content])
-    return block
+    def _clear(self, goal: float, kept: int) -> None:
+        for entry in self._clearable(kept):
+            self._show(entry, without_pictures(entry.shown))
+        for entry in self._clearable(kept):
+            if self.tokens <= goal:
+                return
+            if entry.gain:
+                self._show(entry, cleared(entry.shown, self.keep))
+                entry.gain = 0
 
-
-def _brief_content(block: TextBlock | ImageBlock) -> TextBlock:
-    if isinstance(block, ImageBlock):
-        return TextBlock(text=f"[a picture of {block.width}x{block.height} pixels, left out to save room]")
-    return evolve(block, text=_cut(block.text))
-
-
-def _cut(text: str) -> str:
-    if len(text) <= LONGEST:
-        return text
-    left_out = f"[... {len(text) - LONGEST} characters left out to save room; call the tool again if they matter]"
-    return f"{text[:LONGEST]}\n{left_out}"
+    def _show(self, entry: _Entry, message: Message) -> None:
+        if message is not entry.shown:
+            self._total += size(message) - entry.size
+            entry.shown, entry.size, entry.gain = message, size(message), gain(message)

@@ -40,6 +40,15 @@ def show(context: ToolContext, tool: str, text: str, limit: int = SHOWN) -> str:
     return shorten(text, limit, pointer=f"; all of it is in {context.shown(path)}")
 
 
+def keep(context: ToolContext, text: str) -> str:
+    """Store an output that leaves a model's view; says how it can be had again, as a phrase."""
+    if context.outputs is None:
+        return "call the tool again if it matters"
+    path = _free_path(context.outputs, f"{context.agent or 'agent'}-cleared")
+    write_atomic(path, text.encode(errors="replace"))
+    return f"read {context.shown(path)} to see it again"
+
+
 def _free_path(folder: Path, name: str) -> Path:
     stem = re.sub(r"[^A-Za-z0-9_.-]", "_", name)
     number = 1

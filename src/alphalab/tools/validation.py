@@ -51,6 +51,17 @@ class Validator:
             ) from error
         return cls(schema=schema, adapter=adapter, known=tuple(parameter.name for parameter in parameters))
 
+    @classmethod
+    def of_class(cls, record: type) -> Validator:
+        """For one attrs class or TypedDict on its own; what was checked is then under the name `value`.
+
+        Raises:
+            ConfigError: It is neither, or a field's type has no JSON form.
+        """
+        if not (attrs.has(record) or typing_extensions.is_typeddict(record)):
+            raise ConfigError(f"{record!r} must be an attrs class or a TypedDict, so that it is a JSON object")
+        return cls.of(record.__name__, [Parameter(name="value", hint=record)])
+
     def check(self, text: str) -> tuple[dict[str, Any], list[str]]:
         """Values by name, and every problem in words."""
         try:

@@ -1,0 +1,236 @@
+"""One run of an agent: its parts are put together, its events and its transcript written around the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from alphalab.agents.asking import Asking
+from alphalab.agents.calls import ToolRunner
+from alphalab.agents.finish import finish
+from alphalab.agents.history import History
+from alphalab.agents.loop import Loop
+from alphalab.agents.output import OutputForm
+from alphalab.agents.progress import Progress
+from alphalab.agents.result import AgentResult, AgentStop
+from alphalab.agents.resuming import CutOff, past_turns
+from alphalab.agents.transcript import Transcript
+from alphalab.agents.window import Window
+from alphalab.errors import ConfigError, ModelError
+from alphalab.events import AgentFinished, AgentStarted
+from alphalab.messages import Message, ToolResultBlock, Usage
+from alphalab.models import ModelRequest
+from alphalab.task import Task
+from alphalab.tools import Tool, ToolContext, check_tools
+from alphalab.tools.output import keep
+
+if TYPE_CHECKING:
+    from alphalab.agents.agent import Agent
+
+_TURN_SHARE = 0.6
+"""Characters of one turn's outputs per token of the window: about a sixth of it."""
+
+
+@define(kw_only=True, eq=False)
+class Run:
+    """One run, from its first message or from where it was cut off."""
+
+    agent: Agent
+    context: ToolContext
+    task: Task | None
+    history: History
+    cut_off: CutOff | None
+    _loop: Loop = field(init=False)
+    _transcript: Transcript | None = field(default=None, init=False)
+
+    async def go(self, prompt: str) -> AgentResult:
+        """Run to the end, and leave a complete record whatever happens.
+
+        Raises:
+            ModelError: The model gave no usable answer.
+        """
+        if self.cut_off is not None:
+            self.history = self.cut_off.history
+            self.context.state.update(self.cut_off.state)
+        self._loop = self._make_loop()
+        self._open(prompt)
+        try:
+            reason = await self._loop.run(stopped=self.cut_off and self.cut_off.stop_reason)
+        except BaseException as error:
+            self._loop.history.close()
+            self._end(_named(error))
+            raise
+        self._end(reason)
+        return self._result(reason)
+
+    def _open(self, prompt: str) -> None:
+        agent, loop = self.agent, self._loop
+        if self.cut_off is None:
+            loop.history.say(prompt)
+        self._transcript = self._open_transcript()
+        self.context.emit(
+            AgentStarted(agent=agent.name, role=agent.role, model=agent.model.name, experiment=self.context.experiment)
+        )
+
+    def _open_transcript(self) -> Transcript | None:
+        agent, loop, path = self.agent, self._loop, self.agent.transcript
+        if path is None:
+            return None
+        transcript = Transcript(path=path, clock=agent.clock)
+        if self.cut_off is not None:
+            transcript.resumed()
+        else:
+            transcript.header(
+                agent=agent.name,
+                role=agent.role,
+                model=agent.model.name,
+                labels=loop.asking.request.labels,
+                tools=[spec.name for spec in loop.asking.request.tools],
+                system=loop.asking.request.system,
+            )
+            for message in loop.history.messages:
+                transcript.message(message)
+        self._follow(transcript)
+        return transcript
+
+    def _follow(self, transcript: Transcript) -> None:
+        """Write down every step from now on."""
+
+        def said(message: Message) -> None:
+            transcript.message(message, self._loop.answering)
+
+        def done(result: ToolResultBlock) -> None:
+            transcript.result(result, self.context.state)
+
+        self.history.on_message, self.history.on_result = said, done
+        self._loop.asking.on_summary = transcript.summary
+
+    def _end(self, reason: AgentStop) -> None:
+        agent, loop = self.agent, self._loop
+        self.history.on_message = self.history.on_result = None
+        if self._transcript is not None:
+            self._transcript.end(reason, turns=loop.turns, usage=loop.asking.usage)
+        self.context.emit(
+            AgentFinished(
+                agent=agent.name,
+                role=agent.role,
+                stop_reason=reason,
+                turns=loop.turns,
+                usage=loop.asking.usage,
+                experiment=self.context.experiment,
+                text=loop.runner.redaction.text(loop.text),
+            )
+        )
+
+    def _result(self, reason: AgentStop) -> AgentResult:
+        loop = self._loop
+        return AgentResult(
+            text=loop.text,
+            messages=self.history.messages,
+            usage=loop.asking.usage,
+            turns=loop.turns,
+            stop_reason=reason,
+            output=None if loop.form is None else loop.form.parse(loop.text),
+        )
+
+    def _make_loop(self) -> Loop:
+        agent, spent = self.agent, self.cut_off
+        tools = self._tools()
+        form = None if agent.output is None else OutputForm.of(agent.output)
+        started = agent.clock.monotonic() - (0.0 if spent is None else spent.seconds)
+        limit = agent.limits.time
+        deadline = None if limit is None else started + limit.total_seconds()
+        progress = Progress(limits=agent.limits, finishing=agent.finishes_with, needs_finish=agent.needs_finish)
+        if spent is not None:
+            progress.replay(past_turns(self.history))
+        return Loop(
+            asking=self._asking(tools, form, deadline),
+            runner=self._runner(tools, deadline),
+            review=agent.review_turn,
+            history=self.history,
+            limits=agent.limits,
+            progress=progress,
+            clock=agent.clock,
+            started=started,
+            form=form,
+            turns=0 if spent is None else spent.turns,
+        )
+
+    def _tools(self) -> Mapping[str, Tool]:
+        agent = self.agent
+        tools = list(agent.build_tools(self.task))
+        if agent.needs_finish and not {tool.name for tool in tools} & set(agent.finishes_with):
+            tools.append(finish)
+        check_tools(tools)
+        lacking = [tool.name for tool in tools if tool.spec.server and not agent.model.capabilities.web_search]
+        if lacking:
+            raise ConfigError(
+                f"{agent.model.name} cannot search the web itself, which {', '.join(lacking)} needs; "
+                "give the tool another backend, e.g. web_search('searxng', base_url=...)"
+            )
+        return {tool.name: tool for tool in tools}
+
+    def _asking(self, tools: Mapping[str, Tool], form: OutputForm | None, deadline: float | None) -> Asking:
+        agent = self.agent
+        request = ModelRequest(
+            system=agent.build_system(self.task),
+            messages=(),
+            tools=tuple(tool.spec for tool in tools.values()),
+            max_tokens=agent.max_tokens,
+            labels={"role": agent.role, "agent": agent.name, **agent.labels},
+            conversation=f"{agent.name}-{uuid.uuid4().hex[:12]}",
+            output_schema=None if form is None else form.schema,
+        )
+        return Asking(
+            model=agent.model,
+            request=request,
+            limits=agent.limits,
+            window=self._window(request),
+            keep=partial(keep, self.context),
+            clock=agent.clock,
+            emit=self.context.emit,
+            on_response=agent.on_response,
+            on_delta=agent.on_delta,
+            deadline=deadline,
+            usage=Usage() if self.cut_off is None else self.cut_off.usage,
+        )
+
+    def _window(self, request: ModelRequest) -> Window:
+        schemas = json.dumps([tool.parameters for tool in request.tools], default=str)
+        words = sum(len(tool.description) for tool in request.tools)
+
+        window = Window(
+            context_tokens=self.agent.model.capabilities.context_tokens,
+            keep=partial(keep, self.context),
+            fixed=len(request.system) + len(schemas) + words,
+        )
+        if self.cut_off is not None and self.cut_off.summary is not None:
+            window.view(self.history.messages)
+            window.summarise(*self.cut_off.summary)
+        return window
+
+    def _runner(self, tools: Mapping[str, Tool], deadline: float | None) -> ToolRunner:
+        agent = self.agent
+        return ToolRunner(
+            tools=tools,
+            context=self.context,
+            agent=agent.name,
+            role=agent.role,
+            emit=self.context.emit,
+            clock=agent.clock,
+            images=agent.model.capabilities.images,
+            deadline=deadline,
+            turn_characters=max(2000, round(_TURN_SHARE * agent.model.capabilities.context_tokens)),
+        )
+
+
+def _named(error: BaseException) -> AgentStop:
+    if isinstance(error, ModelError):
+        return "model_error"
+    return "cancelled" if isinstance(error, asyncio.CancelledError | KeyboardInterrupt) else "error"
