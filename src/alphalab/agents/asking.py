@@ -56,7 +56,7 @@ class Asking:
         """
         messages = history.messages
         self.window.clear(messages)
-        if self.window.is_crowded:
+        if self.window.needs_summary:
             await self._summarise(messages)
         for _ in range(_SQUEEZES):
             try:
@@ -76,7 +76,7 @@ class Asking:
         cut = self.window.cut
         if cut is None:
             return
-        middle = messages[1:cut]
+        middle = messages[self.window.middle]
         said = await self._said(messages)
         text = summary(said, middle, self.keep(rendered(middle)))
         self.window.summarise(text, cut)

@@ -33,7 +33,10 @@ class History:
         """
         history = cls()
         for message in messages:
-            history.answer(message) if message.role == "assistant" else history._append(message)
+            if message.role == "assistant":
+                history.answer(message)
+            else:
+                history._restore(message)
         for result in results:
             history.record(result)
         return history
@@ -113,6 +116,12 @@ class History:
     def _append(self, message: Message) -> None:
         self._messages.append(message)
         self._told(message)
+
+    def _restore(self, message: Message) -> None:
+        """Append a user's message; one that follows another holds the other as its beginning."""
+        if self._messages and self._messages[-1].role == "user":
+            self._messages.pop()
+        self._messages.append(message)
 
     def _told(self, message: Message) -> None:
         if self.on_message is not None:

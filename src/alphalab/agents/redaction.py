@@ -20,6 +20,8 @@ _KNOWN_FORMS = re.compile(
     r"|\bAKIA[0-9A-Z]{16}\b"
     r"|(?<=[Bb]earer )[A-Za-z0-9._~+/-]{20,}=*"
 )
+_MARKS = ("sk-", "gh", "hf_", "AKIA", "earer ")
+"""One of these is in every known form; looking for them takes a tenth of the time that the expression takes."""
 
 
 def _longest_first(values: Iterable[str]) -> tuple[str, ...]:
@@ -28,7 +30,7 @@ def _longest_first(values: Iterable[str]) -> tuple[str, ...]:
 
 def encodable(text: str) -> str:
     """A text in which halves of surrogate pairs, which JSON can carry and UTF-8 cannot, are question marks."""
-    return text.encode(errors="replace").decode()
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 @frozen
@@ -49,7 +51,8 @@ class Redaction:
 
     def text(self, text: str) -> str:
         """A text without secrets, in characters that every encoding of Unicode can hold."""
-        text = _KNOWN_FORMS.sub(REDACTED, text)
+        if any(mark in text for mark in _MARKS):
+            text = _KNOWN_FORMS.sub(REDACTED, text)
         for secret in self.secrets:
             text = text.replace(secret, REDACTED)
         return encodable(text)

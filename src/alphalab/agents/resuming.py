@@ -12,7 +12,7 @@ from attrs import field, frozen
 
 from alphalab._serde import load
 from alphalab.agents.history import History
-from alphalab.agents.transcript import last_run
+from alphalab.agents.transcript import last_run, messages_of
 from alphalab.agents.turn import Call, Turn
 from alphalab.messages import Message, StopReason, ToolResultBlock, Usage
 
@@ -44,10 +44,9 @@ def cut_off_run(path: Path) -> CutOff | None:
     messages = [line for line in lines if "message" in line]
     if not messages or (ended and ended[-1].get("stop_reason") in _OVER and ended[-1] is lines[-1]):
         return None
-    spoken = [load(line["message"], Message, subject=str(path)) for line in messages]
     answers = [line for line in messages if "usage" in line]
     return CutOff(
-        history=History.restored(spoken, _results(lines, messages[-1], str(path))),
+        history=History.restored(messages_of(lines, str(path)), _results(lines, messages[-1], str(path))),
         usage=sum((load(line["usage"], Usage, subject=str(path)) for line in answers), Usage()),
         turns=len(answers),
         seconds=_seconds(lines),

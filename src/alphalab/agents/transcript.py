@@ -10,7 +10,8 @@
 ```
 
 Answers of the model carry `stop_reason`, their `model` and their `usage`, which is also how many tokens each turn sent.
-A `result` line holds a tool's answer from the moment it is there until the user's message repeats it.
+A `result` line holds a tool's answer from the moment it is there; in the message that it belongs to, its content is
+left empty instead of repeated. `transcript_messages` puts them together.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from alphalab._clock import Clock
 from alphalab._serde import dump, load
 from alphalab.agents.redaction import Redaction
 from alphalab.agents.result import AgentStop
-from alphalab.messages import Message, ToolResultBlock, Usage
+from alphalab.messages import Block, Message, ToolResultBlock, Usage
 from alphalab.models import ModelResponse
 
 
@@ -39,6 +40,8 @@ class Transcript:
     clock: Clock
     redaction: Redaction = field(factory=Redaction.of_environment)
     _state: dict[str, Any] = field(factory=dict[str, Any], init=False)
+    _recorded: set[str] = field(factory=set[str], init=False)
+    """Calls whose answers are on disk and not yet in a message."""
 
     def header(
         self, *, agent: str, role: str, model: str, labels: dict[str, str], tools: Sequence[str], system: str
@@ -63,13 +66,21 @@ class Transcript:
                 "served": response.served,
                 "usage": dump(response.usage),
             }
+        content = [self._brief(block) for block in message.content]
+        self._recorded.clear()
+        message = evolve(message, content=content)
         self._write("message", message=dump(message), **facts)
+
+    def _brief(self, block: Block) -> Block:
+        known = isinstance(block, ToolResultBlock) and block.tool_use_id in self._recorded
+        return evolve(block, content=()) if known else block
 
     def result(self, result: ToolResultBlock, state: Mapping[str, Any]) -> None:
         """Append a tool's answer, and what tools remember if that has changed."""
         kept = {key: value for key, value in state.items() if isinstance(value, str | int | float | bool)}
         changed = {} if kept == self._state else {"state": kept}
         self._state = kept
+        self._recorded.add(result.tool_use_id)
         self._write("result", result=dump(result), **changed)
 
     def summary(self, text: str, cut: int) -> None:
@@ -104,7 +115,24 @@ def read_transcript(path: Path) -> tuple[dict[str, Any], ...]:
 
 def transcript_messages(path: Path) -> tuple[Message, ...]:
     """The conversation that the last run in a transcript holds."""
-    return tuple(load(line["message"], Message, subject=str(path)) for line in last_run(path) if "message" in line)
+    return messages_of(last_run(path), str(path))
+
+
+def messages_of(lines: Sequence[dict[str, Any]], subject: str) -> tuple[Message, ...]:
+    """The messages of one run's lines, with the answers of tools that stand in lines of their own."""
+    found, results = list[Message](), dict[str, ToolResultBlock]()
+    for line in lines:
+        if "result" in line:
+            result = load(line["result"], ToolResultBlock, subject=subject)
+            results[result.tool_use_id] = result
+        elif "message" in line:
+            message = load(line["message"], Message, subject=subject)
+            found.append(evolve(message, content=[_whole(block, results) for block in message.content]))
+    return tuple(found)
+
+
+def _whole(block: Block, results: Mapping[str, ToolResultBlock]) -> Block:
+    return results.get(block.tool_use_id, block) if isinstance(block, ToolResultBlock) and not block.content else block
 
 
 def last_run(path: Path) -> tuple[dict[str, Any], ...]:

@@ -97,8 +97,22 @@ class Window:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether the middle of the conversation has to be summarised."""
+        """Whether the request is larger than clearing alone should leave it."""
         return self.tokens > min(SUMMARY_SHARE * self.context_tokens, SUMMARY_TOKENS)
+
+    @property
+    def needs_summary(self) -> bool:
+        """Whether the middle of the conversation has to be summarised, and is large enough for that to be worth it."""
+        cut = self.cut if self.is_crowded else None
+        if cut is None:
+            return False
+        middle = self._rate * sum(entry.size for entry in self._entries[max(1, self._summarised) : cut])
+        return middle >= WORTH * min(CLEAR_SHARE * self.context_tokens, CLEAR_TOKENS)
+
+    @property
+    def middle(self) -> slice:
+        """The messages that a summary made now would replace, but for those that an earlier one has."""
+        return slice(max(1, self._summarised), self.cut)
 
     @property
     def cut(self) -> int | None:
