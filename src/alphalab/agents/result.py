@@ -34,7 +34,7 @@ class AgentResult:
 
     text: str
     """The finishing tool's answer (for `finish`, the summary), or the last text."""
-    messages: tuple[Message, ...] = field(converter=tuple)
+    messages: tuple[Message, ...] = field(converter=tuple, repr=False)
     usage: Usage
     turns: int
     stop_reason: AgentStop
