@@ -21,6 +21,8 @@ CLEAR_SHARE, CLEAR_TOKENS = 0.4, 80_000
 """Share of the window, or tokens, above which old outputs are cleared."""
 CLEAR_TO = 0.3
 """Share of that which is left, about."""
+ENOUGH = 0.7
+"""Share of that below which it is enough to have cleared pictures."""
 WORTH = 0.25
 """Share of that which clearing must free; for less, the cache is not given up."""
 SUMMARY_SHARE, SUMMARY_TOKENS = 0.5, 120_000
@@ -91,7 +93,9 @@ class Window:
             return
         freed = self._rate * sum(entry.gain for entry in self._clearable(RECENT))
         if freed >= WORTH * limit:
-            self._clear(CLEAR_TO * limit, RECENT)
+            self._clear_pictures(RECENT)
+            if self.tokens > ENOUGH * limit:
+                self._clear(CLEAR_TO * limit, RECENT)
         if self.is_crowded:
             self._clear(CLEAR_TO * limit, LATEST)
 
@@ -149,9 +153,11 @@ class Window:
     def _clearable(self, kept: int) -> list[_Entry]:
         return self._entries[max(1, self._summarised) : max(1, len(self._entries) - kept)]
 
-    def _clear(self, goal: float, kept: int) -> None:
+    def _clear_pictures(self, kept: int) -> None:
         for entry in self._clearable(kept):
             self._show(entry, without_pictures(entry.shown))
+
+    def _clear(self, goal: float, kept: int) -> None:
         for entry in self._clearable(kept):
             if self.tokens <= goal:
                 return
