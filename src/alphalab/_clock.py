@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -20,6 +21,10 @@ class Clock(Protocol):
         """Seconds that never run backwards; only differences mean anything."""
         ...
 
+    async def sleep(self, seconds: float) -> None:
+        """Let this much time pass."""
+        ...
+
 
 class SystemClock:
     """The machine's clock."""
@@ -32,13 +37,18 @@ class SystemClock:
         """Seconds of `time.monotonic`."""
         return time.monotonic()
 
+    async def sleep(self, seconds: float) -> None:
+        """Wait for real."""
+        await asyncio.sleep(seconds)
+
 
 @define(kw_only=True, eq=False)
 class ManualClock:
-    """A clock that stands still until it is moved."""
+    """A clock that stands still until it is moved, or until somebody sleeps by it: then it jumps to when they wake."""
 
     current: datetime = field(factory=lambda: datetime(2026, 1, 1, tzinfo=UTC))
     elapsed: float = 0.0
+    _wakes: list[float] = field(factory=list[float], init=False)
 
     def now(self) -> datetime:
         """The time it was last moved to."""
@@ -52,3 +62,16 @@ class ManualClock:
         """Move forward."""
         self.current += timedelta(seconds=seconds)
         self.elapsed += seconds
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait without waiting: of all who sleep, the one to wake first moves the clock once everybody had a turn."""
+        wake = self.elapsed + seconds
+        self._wakes.append(wake)
+        try:
+            await asyncio.sleep(0)
+            while self.elapsed < wake:
+                if wake == min(self._wakes):
+                    self.advance(wake - self.elapsed)
+                await asyncio.sleep(0)
+        finally:
+            self._wakes.remove(wake)

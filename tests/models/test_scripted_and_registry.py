@@ -1,11 +1,13 @@
 """The scripted model, and names of models."""
 
+from datetime import timedelta
+
 import pytest
 
 from alphalab import models
 from alphalab.errors import ConfigError, ModelUnavailable, ReplayMismatch
 from alphalab.messages import Delta, Message, TextBlock, ToolUseBlock, Usage
-from alphalab.models import ModelRequest, ModelResponse, ScriptedModel, get_model, registry
+from alphalab.models import ModelRequest, ModelResponse, RetryingModel, ScriptedModel, get_model, registry
 
 REQUEST = ModelRequest(system="", messages=(Message.user("hello"),))
 
@@ -93,6 +95,11 @@ def test_providers_are_one_line_each(monkeypatch):
     monkeypatch.setattr(registry, "import_module", lambda _name: type("Module", (), {"build": staticmethod(build)}))
     assert get_model("test:a:b", effort="low").name == "a:b"
     assert made == [("a:b", {"base_url": None, "api_key": None, "effort": "low"})]
+    patient = get_model("test:c", context_tokens=9000, patience=timedelta(minutes=1))
+    assert made[1] == ("c", {"base_url": None, "api_key": None, "effort": None, "context_tokens": 9000})
+    assert isinstance(patient, RetryingModel)
+    assert patient.patience == timedelta(minutes=1)
+    assert get_model(patient) is patient
     with pytest.raises(ConfigError, match="test:NAME"):
         get_model("test:")
 
@@ -104,5 +111,10 @@ def test_options_that_have_no_meaning_are_refused():
         get_model("offline", api_key="x")
     with pytest.raises(ConfigError, match="already made"):
         get_model(ScriptedModel([]), base_url="http://localhost")
+    with pytest.raises(ConfigError, match="patience cannot be set for 'offline'"):
+        get_model("offline", patience=timedelta(minutes=1))
+    with pytest.raises(ConfigError, match="2 problems") as caught:
+        get_model("offline", context_tokens=0, patience=timedelta(minutes=-1))
+    assert len(caught.value.problems) == 2
     with pytest.raises(AttributeError, match="Nothing"):
         _ = models.Nothing

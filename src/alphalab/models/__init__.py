@@ -3,7 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from alphalab.models.base import Capabilities, Effort, Model, ModelRequest, ModelResponse, OnDelta
+from alphalab.models.fallback import FallbackModel
+from alphalab.models.prices import ModelFacts, Price, model_facts, price_usage
 from alphalab.models.registry import PROVIDERS, get_model, known_models
+from alphalab.models.retry import RetryingModel
 from alphalab.models.scripted import ScriptedModel
 
 if TYPE_CHECKING:
@@ -13,14 +16,20 @@ __all__ = [
     "PROVIDERS",
     "Capabilities",
     "Effort",
+    "FallbackModel",
     "Model",
+    "ModelFacts",
     "ModelRequest",
     "ModelResponse",
     "OfflineModel",
     "OnDelta",
+    "Price",
+    "RetryingModel",
     "ScriptedModel",
     "get_model",
     "known_models",
+    "model_facts",
+    "price_usage",
 ]
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from importlib import import_module
 from typing import Any, get_args
 
 from alphalab.errors import ConfigError
 from alphalab.models.base import Effort, Model
+from alphalab.models.retry import PATIENCE, RetryingModel
 
 PROVIDERS: dict[str, str] = {}
 """Where the class behind each prefix lives, as `module:attribute`. It is called with the model's name and the keywords
-`base_url`, `api_key` and `effort`; its module is imported when a model of that kind is first asked for."""
+`base_url`, `api_key` and `effort`, and `context_tokens` when that is given; its module is imported when a model of that
+kind is first asked for."""
 _OFFLINE = "alphalab.models.offline:OfflineModel"
 
 
@@ -20,36 +23,55 @@ def get_model(
     base_url: str | None = None,
     api_key: str | None = None,
     effort: Effort | None = None,
+    context_tokens: int | None = None,
+    patience: timedelta | None = None,
 ) -> Model:
-    """The model that a name stands for.
+    """The model that a name stands for; one that speaks to a provider waits and tries again (`RetryingModel`).
 
     Args:
         source: `offline`, `PREFIX:NAME` with a prefix of `PROVIDERS`, or a model, which is returned as it is.
         base_url: Where to find a compatible server; None for the provider's own.
         api_key: None reads the provider's usual environment variable.
         effort: How much the model should think, where it can be told.
+        context_tokens: Size of its window; None for what is known of it.
+        patience: How long one call is tried while the provider is rate-limited or down; None for half an hour.
 
     Raises:
         ConfigError: The prefix is unknown, the name is missing, or an option does not belong to this kind of model.
     """
     options: dict[str, Any] = {"base_url": base_url, "api_key": api_key, "effort": effort}
-    if effort is not None and effort not in get_args(Effort):
-        raise ConfigError(f"effort={effort!r} is unknown; use one of {', '.join(get_args(Effort))} or leave it out")
+    if context_tokens is not None:
+        options["context_tokens"] = context_tokens
+    given = {**options, "patience": patience}
+    _require_sensible(effort, context_tokens, patience)
     if isinstance(source, Model):
-        _refuse_options(f"a {type(source).__name__} that is already made", options)
+        _refuse_options(f"a {type(source).__name__} that is already made", given)
         return source
     if source == "offline":
-        _refuse_options("'offline'", options)
+        _refuse_options("'offline'", given)
         return _loaded(_OFFLINE)()
     prefix, colon, name = source.partition(":")
     if not colon or prefix not in PROVIDERS or not name:
         raise ConfigError(f"model {source!r} is unknown; write one of: {', '.join(known_models())}")
-    return _loaded(PROVIDERS[prefix])(name, **options)
+    model: Model = _loaded(PROVIDERS[prefix])(name, **options)
+    return RetryingModel(model, patience=PATIENCE if patience is None else patience)
 
 
 def known_models() -> tuple[str, ...]:
     """Forms of names that `get_model` understands."""
     return ("offline", *(f"{prefix}:NAME" for prefix in sorted(PROVIDERS)))
+
+
+def _require_sensible(effort: str | None, context_tokens: int | None, patience: timedelta | None) -> None:
+    problems = list[str]()
+    if effort is not None and effort not in get_args(Effort):
+        problems.append(f"effort={effort!r} is unknown; use one of {', '.join(get_args(Effort))} or leave it out")
+    if context_tokens is not None and context_tokens <= 0:
+        problems.append(f"context_tokens={context_tokens!r} is no size of a window")
+    if patience is not None and patience < timedelta():
+        problems.append(f"patience={patience!r} is negative; zero means a single attempt")
+    if problems:
+        raise ConfigError.of("options of the model", problems)
 
 
 def _loaded(location: str) -> Any:
