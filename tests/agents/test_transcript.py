@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alphalab._clock import ManualClock
+from alphalab._redaction import REDACTED, Redaction
 from alphalab.agents import Agent, read_transcript, transcript_messages
-from alphalab.agents.redaction import REDACTED, Redaction
 from alphalab.agents.transcript import Transcript
 from alphalab.messages import ImageBlock, Message, TextBlock, Usage
 from alphalab.models import ScriptedModel

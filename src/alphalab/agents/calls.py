@@ -10,8 +10,8 @@ from typing import Any, cast
 from attrs import define, field
 
 from alphalab._clock import Clock
+from alphalab._redaction import Redaction, encodable
 from alphalab.agents.history import History
-from alphalab.agents.redaction import Redaction, encodable
 from alphalab.agents.turn import Call
 from alphalab.errors import EvaluationTampered, ToolError
 from alphalab.events import Emit, Noticed, ToolCalled

@@ -25,8 +25,8 @@ from typing import Any
 from attrs import define, evolve, field
 
 from alphalab._clock import Clock
+from alphalab._redaction import Redaction
 from alphalab._serde import dump, load
-from alphalab.agents.redaction import Redaction
 from alphalab.agents.result import AgentStop
 from alphalab.messages import Block, Message, ToolResultBlock, Usage
 from alphalab.models import ModelResponse
