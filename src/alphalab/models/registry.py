@@ -10,7 +10,10 @@ from alphalab.errors import ConfigError
 from alphalab.models.base import Effort, Model
 from alphalab.models.retry import PATIENCE, RetryingModel
 
-PROVIDERS: dict[str, str] = {}
+PROVIDERS: dict[str, str] = {
+    "openai": "alphalab.models.openai:OpenAIModel",
+    "openai-chat": "alphalab.models.openai_chat:OpenAIChatModel",
+}
 """Where the class behind each prefix lives, as `module:attribute`. It is called with the model's name and the keywords
 `base_url`, `api_key` and `effort`, and `context_tokens` when that is given; its module is imported when a model of that
 kind is first asked for."""

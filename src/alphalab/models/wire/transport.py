@@ -39,7 +39,7 @@ class Endpoint:
     """The SDK's module, for its error classes."""
     response: type[Any]
     """Class of an unread HTTP response, which the SDK returns as it is."""
-    secrets: tuple[str, ...] = field(default=(), converter=tuple)
+    secrets: tuple[str, ...] = field(default=(), converter=tuple, repr=False)
     """Kept out of messages."""
     idle_s: float = _IDLE_S
     whole_s: float = _WHOLE_S
@@ -70,7 +70,8 @@ class Transport:
         try:
             async with timer:
                 await self._read(path, body, take)
-        except ModelError:
+        except ModelError as error:
+            error.args = (self._clean(str(error)),)  # it may quote an answer that quotes the key
             raise
         except Exception as error:
             late = isinstance(error, TimeoutError) and timer.expired()

@@ -1,0 +1,71 @@
+"""Models behind the Chat Completions interface of OpenAI or of any compatible server."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal
+
+from alphalab.models.base import Effort, OnDelta
+from alphalab.models.openai_chat.decode import ChatReader
+from alphalab.models.openai_chat.encode import PROVIDER, encoded_message, head
+from alphalab.models.wire.body import Conversations
+from alphalab.models.wire.openai_body import Bodies
+from alphalab.models.wire.openai_client import OpenAIClient, capabilities_of, checked_effort
+from alphalab.models.wire.openai_sdk import site_of
+
+CONTEXT_TOKENS = 128_000
+"""Window of a model about which nothing is published; what most open models are trained for. Servers are often started
+with less to save memory; then pass `context_tokens`."""
+
+
+class OpenAIChatModel(OpenAIClient):
+    """A model that is reached through `POST /chat/completions`, streamed.
+
+    Args:
+        name: As the server names it.
+        base_url: None for `OPENAI_BASE_URL`, and without that OpenAI's own.
+        api_key: None for `OPENAI_API_KEY`. Servers other than OpenAI's may do without.
+        effort: How much the model should think, for servers that can be told.
+        context_tokens: Size of the window; None for what is published, or `CONTEXT_TOKENS`.
+        images: Whether the model can look at pictures.
+        limit_key: Name of the limit on the answer's length. None sends `max_completion_tokens` to OpenAI, whose models
+            that think refuse `max_tokens`, and `max_tokens` to others: it is the older name and known to all of them,
+            and a limit under a name that a server does not know is one it silently ignores.
+
+    Raises:
+        ConfigError: An option makes no sense.
+    """
+
+    _path = "/chat/completions"
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        effort: Effort | None = None,
+        context_tokens: int | None = None,
+        images: bool = True,
+        limit_key: Literal["max_tokens", "max_completion_tokens"] | None = None,
+    ) -> None:
+        site = site_of(PROVIDER, name, base_url=base_url, api_key=api_key, key_optional=True)
+        super().__init__(
+            PROVIDER,
+            name,
+            site=site,
+            capabilities=capabilities_of(name, context_tokens=context_tokens, default=CONTEXT_TOKENS, images=images),
+        )
+        self._bodies = Bodies(
+            make_head=partial(
+                head,
+                model=name,
+                effort=checked_effort(effort),
+                limit_key=limit_key or ("max_completion_tokens" if site.is_official else "max_tokens"),
+                cached=site.is_official,
+            ),
+            conversations=Conversations(partial(encoded_message, model=name)),
+        )
+
+    def _reader(self, on_delta: OnDelta | None) -> ChatReader:
+        return ChatReader(model=self._model, on_delta=on_delta)
