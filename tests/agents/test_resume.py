@@ -12,7 +12,7 @@ import pytest
 from alphalab._clock import ManualClock
 from alphalab.agents import Agent, read_transcript, transcript_messages
 from alphalab.budget import Limits
-from alphalab.errors import ModelUnavailable
+from alphalab.errors import ContextOverflow, ModelUnavailable
 from alphalab.messages import Message, TextBlock, Usage
 from alphalab.models import ModelResponse, ScriptedModel
 from alphalab.tools import ToolContext, tool
@@ -172,3 +172,35 @@ async def test_a_summary_is_not_asked_for_again(tmp_path):
     assert "so far: numbers" in sent[0].text
     assert len(sent) == 1 + 17 - 9
     assert sent[1].role == "assistant"
+
+
+async def test_another_prompt_is_another_run(tmp_path):
+    path = tmp_path / "t.jsonl"
+    with pytest.raises(ModelUnavailable):
+        await agent(path, call("echo", text="a"), ModelUnavailable("gone")).run("q")
+    again = agent(path, "end")
+    await again.run("another", resume=True)
+    assert [message.text for message in again.model.requests[0].messages] == ["another"]
+
+
+async def test_a_call_that_ends_the_process_again_and_again_is_left_out(tmp_path):
+    path = tmp_path / "t.jsonl"
+    await agent(path, call("echo", text="a"), "end").run("q")
+    lines = [line for line in path.read_text().splitlines() if '"result"' not in line]
+    at = json.loads(lines[0])["at"]
+    lines = [*lines[:3], *[json.dumps({"kind": "resumed", "at": at})] * 2]
+    path.write_text("\n".join(lines) + "\n")
+    again = agent(path, "end")
+    await again.run("q", resume=True)
+    (answer,) = again.model.requests[0].messages[-1].content
+    assert answer.is_error
+    assert "interrupted" in answer.text
+
+
+async def test_a_conversation_that_cannot_fit_is_not_taken_up_again(tmp_path):
+    path = tmp_path / "t.jsonl"
+    with pytest.raises(ContextOverflow):
+        await agent(path, call("echo", text="a"), ContextOverflow("too long")).run("q")
+    assert read_transcript(path)[-1]["stop_reason"] == "context"
+    again = agent(path, "end")
+    assert (await again.run("q", resume=True)).turns == 1

@@ -106,15 +106,15 @@ class Agent:
             prompt: What to do.
             task: What the work is about, for `build_system` and `build_tools`.
             history: A conversation to go on with; it grows in place and stays valid when the run is cancelled.
-            resume: Go on with the run that the transcript holds when it was cut off (killed, cancelled, or ended by an
-                error); the prompt is then not said again. Calls whose results are on disk are not made again; one that
-                was under way is. Without such a run, begin anew.
+            resume: Go on with the run that the transcript holds when it began with the same prompt and was cut off
+                (killed, cancelled, or ended by an error). Calls whose results are on disk are not made again; one that
+                was under way is, unless that has ended the process several times. Without such a run, begin anew.
 
         Raises:
             ModelError: The model gave no usable answer; a refusal is a result instead.
             ConfigError: Two tools have one name, or a tool needs what the model cannot do.
         """
-        cut_off = cut_off_run(self.transcript) if resume and self.transcript is not None else None
+        cut_off = cut_off_run(self.transcript, prompt) if resume and self.transcript is not None else None
         run = Run(agent=self, context=self._tool_context(), task=task, history=history or History(), cut_off=cut_off)
         return await run.go(prompt)
 

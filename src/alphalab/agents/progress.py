@@ -77,7 +77,7 @@ class Progress:
         self._idle = 0 if worked else self._idle + 1
         previous = ""
         for call in turn.calls:
-            key = json.dumps([call.name, call.use.input], sort_keys=True, default=str)
+            key = json.dumps([call.name, call.use.malformed or call.use.input], sort_keys=True, default=str)
             if key != previous:  # the same call twice in one turn was made without knowing how the first one went
                 self._note(call, key)
             previous = key

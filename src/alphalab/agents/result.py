@@ -18,14 +18,15 @@ AgentStop = Literal[
     "repeats",
     "nudges",
     "refusal",
+    "context",
     "model_error",
     "cancelled",
     "error",
 ]
 """Why a run ended. `finished`: by a finishing tool; `text`: by an answer without tool calls; `turns`, `tokens`, `cost`,
 `time`: at that limit; `repeats`: the same failing call again and again; `nudges`: turn after turn without work;
-`refusal`: the model declined. `model_error`, `cancelled` and `error` stand in events and transcripts only: there, `run`
-raises."""
+`refusal`: the model declined. `context` (the conversation cannot be made to fit the model's window), `model_error`,
+`cancelled` and `error` stand in events and transcripts only: there, `run` raises."""
 
 
 @frozen(kw_only=True)

@@ -10,13 +10,14 @@ from typing import Any
 
 from attrs import field, frozen
 
+from alphalab._redaction import Redaction
 from alphalab._serde import load
 from alphalab.agents.history import History
 from alphalab.agents.transcript import last_run, messages_of
 from alphalab.agents.turn import Call, Turn
-from alphalab.messages import Message, StopReason, ToolResultBlock, Usage
+from alphalab.messages import Message, StopReason, TextBlock, ToolResultBlock, Usage
 
-_OVER = frozenset({"finished", "text", "turns", "tokens", "cost", "time", "repeats", "nudges", "refusal"})
+_OVER = frozenset({"finished", "text", "turns", "tokens", "cost", "time", "repeats", "nudges", "refusal", "context"})
 """Ends that are results; `cancelled`, `error` and `model_error` cut a run off, like a kill."""
 
 
@@ -33,18 +34,31 @@ class CutOff:
     """What tools remembered."""
     stop_reason: StopReason = "end_turn"
     """Of the last answer."""
+    fruitless: int = 0
+    """How often it was taken up without getting further."""
     summary: tuple[str, int] | None = None
     """Text that stands for the messages between the first and the one of this index, if there is one."""
 
 
-def cut_off_run(path: Path) -> CutOff | None:
-    """The last run of a transcript when it was cut off; None when it ended, or none began."""
+def is_cut_off(path: Path) -> bool:
+    """Whether the last run of a transcript was cut off; False when it ended, or none began."""
+    return _is_cut_off(last_run(path))
+
+
+def _is_cut_off(lines: Sequence[dict[str, Any]]) -> bool:
+    begun = any("message" in line for line in lines)
+    return begun and not (lines[-1].get("kind") == "end" and lines[-1].get("stop_reason") in _OVER)
+
+
+def cut_off_run(path: Path, prompt: str) -> CutOff | None:
+    """The last run of a transcript when it began with a prompt and was cut off; None when it ended, or none began."""
     lines = last_run(path)
-    ended = [line for line in lines if line.get("kind") == "end"]
-    messages = [line for line in lines if "message" in line]
-    if not messages or (ended and ended[-1].get("stop_reason") in _OVER and ended[-1] is lines[-1]):
+    if not _is_cut_off(lines):
         return None
+    messages = [line for line in lines if "message" in line]
     answers = [line for line in messages if "usage" in line]
+    if not _began_with(prompt, lines, str(path)):
+        return None
     return CutOff(
         history=History.restored(messages_of(lines, str(path)), _results(lines, messages[-1], str(path))),
         usage=sum((load(line["usage"], Usage, subject=str(path)) for line in answers), Usage()),
@@ -52,6 +66,7 @@ def cut_off_run(path: Path) -> CutOff | None:
         seconds=_seconds(lines),
         state=next((line["state"] for line in reversed(lines) if "state" in line), dict[str, Any]()),
         stop_reason=answers[-1]["stop_reason"] if answers else "end_turn",
+        fruitless=_fruitless(lines),
         summary=next(((line["text"], line["cut"]) for line in reversed(lines) if line.get("kind") == "summary"), None),
     )
 
@@ -76,6 +91,20 @@ def _results(lines: Sequence[dict[str, Any]], last: dict[str, Any], subject: str
     """Answers that were there before the message that would have held them."""
     found = lines[max(number for number, line in enumerate(lines) if line is last) :]
     return [load(line["result"], ToolResultBlock, subject=subject) for line in found if line.get("kind") == "result"]
+
+
+def _began_with(prompt: str, lines: Sequence[dict[str, Any]], subject: str) -> bool:
+    """Whether the last thing said before the first answer ends with a prompt, as it is written to disk."""
+    first = next((number for number, line in enumerate(lines) if "usage" in line), len(lines))
+    said = messages_of(lines[:first], subject)
+    texts = [block.text for block in said[-1].content if isinstance(block, TextBlock)] if said else []
+    return bool(texts) and texts[-1] == Redaction.of_environment().text(prompt)
+
+
+def _fruitless(lines: Sequence[dict[str, Any]]) -> int:
+    """Times that a process took the run up and left nothing, but perhaps a note that it was cancelled."""
+    kinds = [line.get("kind") for line in lines if line.get("kind") != "end"]
+    return len(kinds) - len("".join("r" if kind == "resumed" else "x" for kind in kinds).rstrip("r"))
 
 
 def _seconds(lines: Sequence[dict[str, Any]]) -> float:

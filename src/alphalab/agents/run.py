@@ -21,8 +21,8 @@ from alphalab.agents.progress import Progress
 from alphalab.agents.result import AgentResult, AgentStop
 from alphalab.agents.resuming import CutOff, past_turns
 from alphalab.agents.transcript import Transcript
-from alphalab.agents.window import Window
-from alphalab.errors import ConfigError, ModelError
+from alphalab.agents.window import CLEAR_TOKENS, Window
+from alphalab.errors import ConfigError, ContextOverflow, ModelError
 from alphalab.events import AgentFinished, AgentStarted
 from alphalab.messages import Message, ToolResultBlock, Usage
 from alphalab.models import ModelRequest
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _TURN_SHARE = 0.6
 """Characters of one turn's outputs per token of the window: about a sixth of it."""
+_FRUITLESS = 2
+"""Times that a run is taken up at the same point before a call that was under way there is left out."""
 
 
 @define(kw_only=True, eq=False)
@@ -58,6 +60,8 @@ class Run:
         if self.cut_off is not None:
             self.history = self.cut_off.history
             self.context.state.update(self.cut_off.state)
+            if self.cut_off.fruitless >= _FRUITLESS:
+                self.history.close()  # what was under way may be what ends the process
         self._loop = self._make_loop()
         self._open(prompt)
         try:
@@ -205,9 +209,11 @@ class Run:
         schemas = json.dumps([tool.parameters for tool in request.tools], default=str)
         words = sum(len(tool.description) for tool in request.tools)
 
+        able = self.agent.model.capabilities
         window = Window(
-            context_tokens=self.agent.model.capabilities.context_tokens,
+            context_tokens=able.context_tokens,
             keep=partial(keep, self.context),
+            clear_tokens=CLEAR_TOKENS if able.is_language_model else able.context_tokens,
             fixed=len(request.system) + len(schemas) + words,
         )
         if self.cut_off is not None and self.cut_off.summary is not None:
@@ -231,6 +237,8 @@ class Run:
 
 
 def _named(error: BaseException) -> AgentStop:
+    if isinstance(error, ContextOverflow):
+        return "context"
     if isinstance(error, ModelError):
         return "model_error"
     return "cancelled" if isinstance(error, asyncio.CancelledError | KeyboardInterrupt) else "error"

@@ -25,9 +25,10 @@ ENOUGH = 0.7
 """Share of that below which it is enough to have cleared pictures."""
 WORTH = 0.25
 """Share of that which clearing must free; for less, the cache is not given up."""
-SUMMARY_SHARE, SUMMARY_TOKENS = 0.5, 120_000
-"""Share of the window, or tokens, above which the middle is summarised, when clearing was not enough. The rest of the
-60 % that a request may fill is room for the question that asks for the summary and for what estimates are wrong by."""
+SUMMARY_SHARE = 0.5
+"""Share of the window, or one and a half times the tokens at which clearing begins, above which the middle is
+summarised, when clearing was not enough. The rest of the 60 % that a request may fill is room for the question that
+asks for the summary and for what estimates are wrong by."""
 RECENT, LATEST = 6, 2
 """Last messages that are not cleared, and those that stay whole when the window is too small for that."""
 _TOKENS_PER_CHARACTER = 0.3
@@ -53,6 +54,8 @@ class Window:
     context_tokens: int
     keep: Keep
     """Stores an output that is cleared."""
+    clear_tokens: int = CLEAR_TOKENS
+    """Tokens above which clearing begins, where the window's share is more than that."""
     fixed: int = 0
     """Characters of the system prompt and the tools, which every request sends too."""
     _entries: list[_Entry] = field(factory=list[_Entry], init=False)
@@ -88,7 +91,7 @@ class Window:
     def clear(self, messages: Sequence[Message]) -> None:
         """Clear pictures, then outputs, oldest first, when the request would be larger than it need be."""
         self._follow(messages)
-        limit = min(CLEAR_SHARE * self.context_tokens, CLEAR_TOKENS)
+        limit = self._limit
         if self.tokens <= limit:
             return
         freed = self._rate * sum(entry.gain for entry in self._clearable(RECENT))
@@ -100,9 +103,13 @@ class Window:
             self._clear(CLEAR_TO * limit, LATEST)
 
     @property
+    def _limit(self) -> float:
+        return min(CLEAR_SHARE * self.context_tokens, self.clear_tokens)
+
+    @property
     def is_crowded(self) -> bool:
         """Whether the request is larger than clearing alone should leave it."""
-        return self.tokens > min(SUMMARY_SHARE * self.context_tokens, SUMMARY_TOKENS)
+        return self.tokens > min(SUMMARY_SHARE * self.context_tokens, 1.5 * self.clear_tokens)
 
     @property
     def needs_summary(self) -> bool:
@@ -111,7 +118,7 @@ class Window:
         if cut is None:
             return False
         middle = self._rate * sum(entry.size for entry in self._entries[max(1, self._summarised) : cut])
-        return middle >= WORTH * min(CLEAR_SHARE * self.context_tokens, CLEAR_TOKENS)
+        return middle >= WORTH * self._limit
 
     @property
     def middle(self) -> slice:

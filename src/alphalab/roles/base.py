@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Self
 from attrs import define
 
 from alphalab.adapters import render_prompt
-from alphalab.agents import Agent
+from alphalab.agents import Agent, AgentResult, History
+from alphalab.agents.resuming import is_cut_off
 from alphalab.commands import Access
 from alphalab.models import ModelResponse
 from alphalab.roles.context import CampaignContext
@@ -40,7 +41,7 @@ class RoleAgent(Agent):
     @classmethod
     def for_campaign(cls, campaign: CampaignContext, *, experiment: str | None = None, **extra: Any) -> Self:
         """One run of this role, with the campaign's model, sandbox and record."""
-        label = f"{cls.role_name}-{experiment or 'campaign'}-{campaign.count(f'agents/{cls.role_name}'):03d}"
+        label = cls._label(campaign, experiment)
         labels = {"role": cls.role_name, "agent": label, "phase": campaign.phase, "experiment": experiment or ""}
         model = campaign.model_for(cls.role_name)
 
@@ -64,6 +65,23 @@ class RoleAgent(Agent):
             clock=campaign.clock,
             **extra,
         )
+
+    @classmethod
+    def _label(cls, campaign: CampaignContext, experiment: str | None) -> str:
+        """Name of a new run; or of the last one on the same subject, when that was cut off."""
+        key = f"agents/{cls.role_name}/{experiment or ''}"
+        last = campaign.store.get(key)
+        if last is not None and is_cut_off(campaign.workspace.transcripts / f"{last}.jsonl"):
+            return str(last)
+        label = f"{cls.role_name}-{experiment or 'campaign'}-{campaign.count(f'agents/{cls.role_name}'):03d}"
+        campaign.store.put(key, label)
+        return label
+
+    async def run(
+        self, prompt: str, *, task: Task | None = None, history: History | None = None, resume: bool = True
+    ) -> AgentResult:
+        """Work on a prompt; a run on the same prompt that was cut off goes on by itself."""
+        return await super().run(prompt, task=task, history=history, resume=resume)
 
     @classmethod
     def writes(cls, campaign: CampaignContext, experiment: str | None) -> tuple[Path, ...]:
