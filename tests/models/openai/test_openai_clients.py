@@ -297,6 +297,11 @@ def test_the_limit_has_the_name_that_the_server_knows(url, limit):
     assert "max_completion_tokens" in json.loads(other._bodies.body(request()))
 
 
+def test_an_answer_does_not_take_the_whole_of_a_small_window():
+    model = OpenAIChatModel("m", base_url="http://localhost:8000/v1", context_tokens=8192)
+    assert json.loads(model._bodies.body(request()))["max_tokens"] == 2048
+
+
 def test_efforts_are_passed_through():
     for effort in ("none", "minimal", "low", "medium", "high", "xhigh", "max"):
         assert json.loads(OpenAIModel("m", effort=effort)._bodies.body(request()))["reasoning"]["effort"] == effort

@@ -75,8 +75,9 @@ def request(**changes):
     return ModelRequest(**{"system": "Be brief.", "messages": [Message.user("hi")], "conversation": "c", **changes})
 
 
-def body(effort=None, include=(ENCRYPTED,), **changes):
-    return json.loads(head(request(**changes), model="m", effort=effort, include=include).opening + b"]}")
+def body(effort=None, summary="auto", include=(ENCRYPTED,), **changes):
+    made = head(request(**changes), model="m", effort=effort, summary=summary, include=include)
+    return json.loads(made.opening + b"]}")
 
 
 def test_everything_a_provider_sent_goes_back_as_it_came():
@@ -163,6 +164,12 @@ def test_the_head_fits_the_sdk_types_and_the_conversation_is_its_last_key():
     assert sent["tools"][0]["strict"] is False
     assert sent["tools"][1] == {"type": "web_search"}
     assert sent["text"]["format"]["strict"] is False
+
+
+def test_thoughts_are_summarised_where_there_are_any_and_it_is_wanted():
+    assert body(effort="none")["reasoning"] == {"effort": "none"}
+    assert body(effort="low", summary=None)["reasoning"] == {"effort": "low"}
+    assert body(effort="low", summary="detailed")["reasoning"] == {"effort": "low", "summary": "detailed"}
 
 
 def test_what_is_not_asked_for_is_not_sent():

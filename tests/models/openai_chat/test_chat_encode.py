@@ -47,9 +47,9 @@ def check_against_sdk(item):
             list(value)  # checked when it is read
 
 
-def body(*, effort=None, limit_key="max_tokens", cached=False, **changes):
+def body(*, effort=None, limit_key="max_tokens", longest=32_000, cached=False, **changes):
     request = ModelRequest(**{"system": "Be brief.", "messages": [], "conversation": "c", **changes})
-    made = head(request, model="m", effort=effort, limit_key=limit_key, cached=cached)
+    made = head(request, model="m", effort=effort, limit_key=limit_key, longest=longest, cached=cached)
     return json.loads(made.opening + made.first + b"]}")
 
 
@@ -75,6 +75,11 @@ def test_the_head_fits_the_sdk_types_and_the_messages_are_its_last_key():
 
 def test_other_servers_get_only_what_all_of_them_know():
     assert sorted(body(system="")) == ["max_tokens", "messages", "model", "stream", "stream_options"]
+
+
+def test_a_small_window_leaves_room_for_the_prompt():
+    assert body(longest=2048)["max_tokens"] == 2048
+    assert body(longest=2048, max_tokens=100)["max_tokens"] == 100
 
 
 def test_a_search_of_the_provider_is_refused_here():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Literal
 
 from alphalab.models.base import Effort, OnDelta
 from alphalab.models.openai.decode import ResponseReader
@@ -23,7 +24,9 @@ class OpenAIModel(OpenAIClient):
         name: As the provider names it.
         base_url: None for `OPENAI_BASE_URL`, and without that OpenAI's own.
         api_key: None for `OPENAI_API_KEY`; a server that asks for none takes any word.
-        effort: How much the model should think; its thoughts are then summarised, too.
+        effort: How much the model should think. Not every model takes every one.
+        summary: How its thoughts are summarised when an effort is named. None for not at all: for some models OpenAI
+            summarises only for organisations that it has verified.
         context_tokens: Size of the window; None for what is published, or `CONTEXT_TOKENS`.
         include: What answers bring along beside the usual. Models that do not think refuse the encrypted thoughts;
             pass an empty tuple for those.
@@ -42,6 +45,7 @@ class OpenAIModel(OpenAIClient):
         api_key: str | None = None,
         effort: Effort | None = None,
         context_tokens: int | None = None,
+        summary: Literal["auto", "concise", "detailed"] | None = "auto",
         include: tuple[str, ...] = (ENCRYPTED,),
     ) -> None:
         super().__init__(
@@ -51,7 +55,7 @@ class OpenAIModel(OpenAIClient):
             capabilities=capabilities_of(name, context_tokens=context_tokens, default=CONTEXT_TOKENS, web_search=True),
         )
         self._bodies = Bodies(
-            make_head=partial(head, model=name, effort=checked_effort(effort), include=include),
+            make_head=partial(head, model=name, effort=checked_effort(effort), summary=summary, include=include),
             conversations=Conversations(encoded_message),
         )
 

@@ -31,13 +31,23 @@ ENCRYPTED = "reasoning.encrypted_content"
 Item = dict[str, Any]
 
 
-def head(request: ModelRequest, *, model: str, effort: Effort | None, include: Sequence[str]) -> Head:
-    """Everything of a request but its messages, which come last so that what is before them stays the same."""
+def head(
+    request: ModelRequest, *, model: str, effort: Effort | None, summary: str | None, include: Sequence[str]
+) -> Head:
+    """Everything of a request but its messages, which come last so that what is before them stays the same.
+
+    Args:
+        request: The request.
+        model: As the provider names it.
+        effort: How much to think; None leaves it to the model.
+        summary: How thoughts are summarised where an effort is asked for; None for not at all.
+        include: What answers bring along beside the usual.
+    """
     body: Item = {"model": model, "stream": True, "store": False}
     if include:
         body["include"] = list(include)
     if effort is not None:
-        body["reasoning"] = {"effort": effort, "summary": "auto"}
+        body["reasoning"] = {"effort": effort, **({"summary": summary} if summary and effort != "none" else {})}
     body["max_output_tokens"] = request.max_tokens
     if request.conversation:
         body["prompt_cache_key"] = cache_key(request.conversation)

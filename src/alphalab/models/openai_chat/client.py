@@ -16,6 +16,8 @@ from alphalab.models.wire.openai_sdk import site_of
 CONTEXT_TOKENS = 128_000
 """Window of a model about which nothing is published; what most open models are trained for. Servers are often started
 with less to save memory; then pass `context_tokens`."""
+_ANSWER_SHARE = 4
+"""An answer may take this part of the window, one in four; agents fill up to two thirds of it with their past."""
 
 
 class OpenAIChatModel(OpenAIClient):
@@ -61,6 +63,8 @@ class OpenAIChatModel(OpenAIClient):
                 head,
                 model=name,
                 effort=checked_effort(effort),
+                # Servers refuse a prompt that leaves less room than this; a small window has to hold both.
+                longest=max(1, self.capabilities.context_tokens // _ANSWER_SHARE),
                 limit_key=limit_key or ("max_completion_tokens" if site.is_official else "max_tokens"),
                 cached=site.is_official,
             ),

@@ -30,7 +30,9 @@ PROVIDER = "openai-chat"
 Item = dict[str, Any]
 
 
-def head(request: ModelRequest, *, model: str, effort: Effort | None, limit_key: str, cached: bool) -> Head:
+def head(
+    request: ModelRequest, *, model: str, effort: Effort | None, limit_key: str, longest: int, cached: bool
+) -> Head:
     """Everything of a request but its messages, which come last so that what is before them stays the same.
 
     Args:
@@ -38,10 +40,11 @@ def head(request: ModelRequest, *, model: str, effort: Effort | None, limit_key:
         model: As the server names it.
         effort: How much to think; None leaves it to the server.
         limit_key: Name of the limit on the answer's length.
+        longest: Tokens that this limit may be at most.
         cached: Whether the server knows cache keys; others may refuse them.
     """
     body: Item = {"model": model, "stream": True, "stream_options": {"include_usage": True}}
-    body[limit_key] = request.max_tokens
+    body[limit_key] = min(request.max_tokens, longest)
     if effort is not None:
         body["reasoning_effort"] = effort
     if cached and request.conversation:

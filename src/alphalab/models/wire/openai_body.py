@@ -47,8 +47,11 @@ class Bodies:
     def body(self, request: ModelRequest) -> bytes:
         """The request as JSON; each call of a conversation begins with the bytes of the one before."""
         head = self._head(request)
-        items = (head.first, *self.conversations.encoded(request.conversation, request.messages))
-        return b"".join((head.opening, b",".join(filter(None, items)), b"]}"))
+        encoded = self.conversations.encoded(request.conversation, request.messages)
+        items = [item for item in (head.first, *encoded) if item] or [b""]
+        items[0] = head.opening + items[0]
+        items[-1] += b"]}"
+        return b",".join(items)  # once: each copy of a long conversation costs as much as encoding what is new in it
 
     def _head(self, request: ModelRequest) -> Head:
         # Comparing takes no time as long as the parts are the very same objects, as they are in an agent's run.
