@@ -229,7 +229,7 @@ async def test_keys_appear_nowhere_but_in_the_header(kind, server, caplog, monke
             await model.generate(request())
         error = caught.value
         seen += [str(error), repr(error), repr(vars(error)), "".join(traceback.format_exception_only(error))]
-    seen += [repr(model), str(vars(model)), caplog.text]
+    seen += [repr(model), str(vars(model)), str(vars(kind("m", api_key=KEY))), caplog.text]
     assert "Bearer" in str(server.asked[0].headers)
     assert [text for text in seen if KEY in text] == []
     await model.aclose()
@@ -284,7 +284,9 @@ def test_options_that_make_no_sense_are_refused_at_once(kind, options, words):
     [
         (None, "max_completion_tokens"),
         ("https://eu.api.openai.com/v1", "max_completion_tokens"),
+        ("https://mine.openai.azure.com/openai/v1", "max_completion_tokens"),
         ("https://api.openai.com.example.org/v1", "max_tokens"),
+        ("https://notapi.openai.com/v1", "max_tokens"),
         ("http://localhost:8000/v1", "max_tokens"),
     ],
 )

@@ -193,6 +193,8 @@ CLOSED |= {"additionalProperties": False}
         (CLOSED, True),
         (CLOSED | {"properties": {"ok": {"anyOf": [{"type": "null"}, CLOSED]}}}, True),
         (CLOSED | {"properties": {"ok": {"type": "array", "items": {"type": "object"}}}}, False),
+        (CLOSED | {"properties": {"ok": {"anyOf": [{"type": "null"}, {"type": "object"}]}}}, False),
+        (CLOSED | {"$defs": {"open": {"type": "object"}}}, False),
         (CLOSED | {"required": []}, False),
         (CLOSED | {"additionalProperties": True}, False),
         (CLOSED | {"if": {}}, False),

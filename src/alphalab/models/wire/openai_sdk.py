@@ -36,9 +36,8 @@ class Site:
 
     @property
     def is_official(self) -> bool:
-        """Whether OpenAI itself answers, in any of its regions."""
-        host = urlsplit(self.base_url).hostname or ""
-        return host == _OFFICIAL_HOST or host.endswith(f".{_OFFICIAL_HOST}")
+        """Whether OpenAI's own service answers, in any of its regions or at Azure."""
+        return f".{urlsplit(self.base_url).hostname}".endswith((f".{_OFFICIAL_HOST}", ".openai.azure.com"))
 
     def problems(self) -> tuple[str, ...]:
         """What already shows that no call can succeed; empty when nothing does."""
@@ -76,7 +75,7 @@ class Site:
         )
 
     def priced(self, usage: Usage, model: str, *, tier: str | None = None, web_searches: int = 0) -> Usage:
-        """What a call cost at OpenAI's list price; unpriced elsewhere, and in regions, which cost more.
+        """What a call cost at OpenAI's list price; unpriced elsewhere, and in regions and at Azure, which cost more.
 
         Args:
             usage: Of one call.
