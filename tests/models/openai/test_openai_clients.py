@@ -341,6 +341,40 @@ def test_a_changed_head_is_encoded_again(kind):
     assert b"added" not in bodies.body(request())
 
 
+@BOTH
+def test_a_conversation_that_was_changed_is_written_anew(kind):
+    bodies = kind("m", api_key=KEY)._bodies
+    first, second, third = (Message.user(text) for text in ("first", "second", "third"))
+    nothing = Message.assistant()
+    before = bodies.body(request(first, second))
+    assert bodies.body(request(first, second)) == before
+    assert bodies.body(request(first, second, nothing)) == before
+    longer = bodies.body(request(first, second, nothing, third))
+    assert longer.startswith(before[:-2] + b",")
+    for messages in ([first, third], [first], [first, second, nothing, third]):
+        fresh = kind("m", api_key=KEY)._bodies.body(request(*messages))
+        assert bodies.body(request(*messages)) == fresh
+        json.loads(fresh)
+
+
+@BOTH
+def test_conversations_do_not_mix_and_the_oldest_is_forgotten(kind):
+    bodies = kind("m", api_key=KEY)._bodies
+    for number in range(200):
+        asked = ModelRequest(system="", messages=[Message.user(f"n{number}")], conversation=f"c{number % 150}")
+        assert f"n{number}".encode() in bodies.body(asked)
+    assert len(bodies._sent) == 64
+    alone = ModelRequest(system="", messages=[Message.user("x")])
+    bodies.body(alone)
+    assert "" not in bodies._sent
+
+
+def test_a_list_that_began_empty_is_valid_once_it_has_items():
+    bodies = OpenAIModel("m", api_key=KEY)._bodies
+    for messages in ([Message.assistant()], [Message.assistant(), Message.user("x")]):
+        json.loads(bodies.body(ModelRequest(system="", messages=messages, conversation="c")))
+
+
 def test_names_lead_to_the_clients():
     assert isinstance(get_model("openai:m").model, OpenAIModel)
     chat = get_model("openai-chat:org/m:free", base_url="http://localhost:1/v1", context_tokens=4096)

@@ -8,7 +8,6 @@ from typing import Literal
 from alphalab.models.base import Effort, OnDelta
 from alphalab.models.openai.decode import ResponseReader
 from alphalab.models.openai.encode import ENCRYPTED, encoded_message, head
-from alphalab.models.wire.body import Conversations
 from alphalab.models.wire.openai_body import Bodies
 from alphalab.models.wire.openai_client import OpenAIClient, capabilities_of, checked_effort
 from alphalab.models.wire.openai_sdk import site_of
@@ -56,7 +55,7 @@ class OpenAIModel(OpenAIClient):
         )
         self._bodies = Bodies(
             make_head=partial(head, model=name, effort=checked_effort(effort), summary=summary, include=include),
-            conversations=Conversations(encoded_message),
+            encode=encoded_message,
         )
 
     def _reader(self, on_delta: OnDelta | None) -> ResponseReader:

@@ -8,7 +8,6 @@ from typing import Literal
 from alphalab.models.base import Effort, OnDelta
 from alphalab.models.openai_chat.decode import ChatReader
 from alphalab.models.openai_chat.encode import PROVIDER, encoded_message, head
-from alphalab.models.wire.body import Conversations
 from alphalab.models.wire.openai_body import Bodies
 from alphalab.models.wire.openai_client import OpenAIClient, capabilities_of, checked_effort
 from alphalab.models.wire.openai_sdk import site_of
@@ -68,7 +67,7 @@ class OpenAIChatModel(OpenAIClient):
                 limit_key=limit_key or ("max_completion_tokens" if site.is_official else "max_tokens"),
                 cached=site.is_official,
             ),
-            conversations=Conversations(partial(encoded_message, model=name)),
+            encode=partial(encoded_message, model=name),
         )
 
     def _reader(self, on_delta: OnDelta | None) -> ChatReader:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 from attrs import define, field, frozen
 
-from alphalab.messages import ImageBlock, TextBlock, ToolResultBlock
+from alphalab.messages import ImageBlock, Message, TextBlock, ToolResultBlock
 from alphalab.models.base import ModelRequest
-from alphalab.models.wire.body import Conversations
 
 _KEPT = 64
-"""Heads that are kept, as many as `Conversations` keeps conversations."""
+"""Conversations whose last request is kept; the one used longest ago goes first."""
+_END = b"]}"
 _STRICT_WORDS = frozenset(
     {"type", "title", "description", "properties", "required", "additionalProperties", "items", "enum", "const"}
     | {"anyOf", "$ref", "$defs", "definitions", "pattern", "minimum", "maximum", "minItems", "maxItems"}
@@ -34,35 +34,58 @@ class Head:
     """An item that stands before the conversation; empty when there is none."""
 
 
+@frozen(kw_only=True, eq=False)
+class _Sent:
+    """The last request of a conversation."""
+
+    parts: tuple[Any, ...]
+    """What its head was made of."""
+    messages: tuple[Message, ...]
+    body: bytes
+
+
 @define(kw_only=True, eq=False)
 class Bodies:
-    """Makes the bodies of one model's requests; what did not change since the last call is not encoded again."""
+    """Makes the bodies of one model's requests: the one before, and what is new.
+
+    Joining the pieces of 600 messages, 0.7 MB, takes 0.1 ms of the 1.5 that a call takes, and several times that when
+    they are no longer in the processor's cache; one copy of the body before takes 0.02.
+    """
 
     make_head: Callable[[ModelRequest], Head]
-    conversations: Conversations
-    _heads: OrderedDict[str, tuple[tuple[Any, ...], Head]] = field(
-        factory=OrderedDict[str, tuple[tuple[Any, ...], Head]], init=False
-    )
+    encode: Callable[[Message], bytes]
+    """One message as JSON; empty when the provider is to see nothing of it."""
+    _sent: OrderedDict[str, _Sent] = field(factory=OrderedDict[str, _Sent], init=False)
 
     def body(self, request: ModelRequest) -> bytes:
         """The request as JSON; each call of a conversation begins with the bytes of the one before."""
-        head = self._head(request)
-        encoded = self.conversations.encoded(request.conversation, request.messages)
-        items = [item for item in (head.first, *encoded) if item] or [b""]
-        items[0] = head.opening + items[0]
-        items[-1] += b"]}"
-        return b",".join(items)  # once: each copy of a long conversation costs as much as encoding what is new in it
-
-    def _head(self, request: ModelRequest) -> Head:
         # Comparing takes no time as long as the parts are the very same objects, as they are in an agent's run.
         parts = (request.system, request.tools, request.max_tokens, request.output_schema)
-        known = self._heads.get(request.conversation)
-        if known is None or known[0] != parts:
-            known = self._heads[request.conversation] = (parts, self.make_head(request))
-        self._heads.move_to_end(request.conversation)
-        while len(self._heads) > _KEPT:
-            self._heads.popitem(last=False)
-        return known[1]
+        sent = self._sent.get(request.conversation)
+        if sent is not None and sent.parts == parts and request.messages[: len(sent.messages)] == sent.messages:
+            body = _continued(sent.body, self._items(request.messages[len(sent.messages) :]))
+        else:
+            head = self.make_head(request)
+            items = filter(None, (head.first, *self._items(request.messages)))
+            body = b"".join((head.opening, b",".join(items), _END))
+        self._remember(request.conversation, _Sent(parts=parts, messages=request.messages, body=body))
+        return body
+
+    def _items(self, messages: Sequence[Message]) -> list[bytes]:
+        return list(filter(None, map(self.encode, messages)))
+
+    def _remember(self, conversation: str, sent: _Sent) -> None:
+        if conversation and not sent.body.endswith(b"[" + _END):  # nothing can be appended to a list without a first
+            self._sent[conversation] = sent
+            self._sent.move_to_end(conversation)
+        while len(self._sent) > _KEPT:
+            self._sent.popitem(last=False)
+
+
+def _continued(body: bytes, items: Sequence[bytes]) -> bytes:
+    if not items:
+        return body
+    return b",".join((memoryview(body)[: -len(_END)], *items[:-1], items[-1] + _END))
 
 
 def cache_key(conversation: str) -> str:
