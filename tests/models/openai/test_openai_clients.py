@@ -18,6 +18,7 @@ from alphalab.errors import (
     ModelError,
     ModelUnavailable,
     RateLimited,
+    Refused,
 )
 from alphalab.messages import ImageBlock, Message, TextBlock, ToolResultBlock, ToolSpec, ToolUseBlock
 from alphalab.models import ModelRequest, get_model
@@ -394,3 +395,22 @@ def test_malformed_calls_keep_the_conversation_usable():
     use = ToolUseBlock(id="c", name="shell", input={}, malformed="{")
     for kind in (OpenAIModel, OpenAIChatModel):
         json.loads(kind("m", api_key=KEY)._bodies.body(request(Message.user("x"), Message.assistant(use))))
+
+
+async def test_a_model_that_does_not_think_is_asked_without_encrypted_thoughts(server):
+    model = OpenAIModel("m", base_url=server.base_url, api_key=KEY)
+    refusal = {"error": {"message": "Encrypted content is not supported with this model.", "param": "include"}}
+    server.replies += [whole(refusal, 400), said(OpenAIModel), said(OpenAIModel)]
+    for _ in range(2):
+        assert (await model.generate(request())).message.text == "Hello"
+    assert [asked.json.get("include") for asked in server.asked] == [["reasoning.encrypted_content"], None, None]
+    await model.aclose()
+
+
+@BOTH
+async def test_a_request_that_the_provider_will_not_answer_is_a_refusal(kind, server):
+    model = kind("m", base_url=server.base_url, api_key=KEY)
+    server.replies.append(whole({"error": {"code": "invalid_prompt", "message": "flagged"}}, 400))
+    with pytest.raises(Refused, match="flagged"):
+        await model.generate(request())
+    await model.aclose()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Literal
 
-from alphalab.models.base import Effort, OnDelta
+from alphalab.errors import ModelError
+from alphalab.models.base import Effort, ModelRequest, ModelResponse, OnDelta
 from alphalab.models.openai.decode import ResponseReader
 from alphalab.models.openai.encode import ENCRYPTED, encoded_message, head
 from alphalab.models.wire.openai_body import Bodies
@@ -14,6 +16,7 @@ from alphalab.models.wire.openai_sdk import site_of
 
 CONTEXT_TOKENS = 200_000
 """Window of a model about which nothing is published; the smallest of those that OpenAI serves for agents today."""
+_NO_THOUGHTS = re.compile(r"encrypted.content is not supported", re.IGNORECASE)
 
 
 class OpenAIModel(OpenAIClient):
@@ -27,8 +30,8 @@ class OpenAIModel(OpenAIClient):
         summary: How its thoughts are summarised when an effort is named. None for not at all: for some models OpenAI
             summarises only for organisations that it has verified.
         context_tokens: Size of the window; None for what is published, or `CONTEXT_TOKENS`.
-        include: What answers bring along beside the usual. Models that do not think refuse the encrypted thoughts;
-            pass an empty tuple for those.
+        include: What answers bring along beside the usual. A model that does not think refuses the encrypted thoughts
+            at the first call; it is asked without them from then on.
 
     Raises:
         ConfigError: An option makes no sense.
@@ -53,10 +56,23 @@ class OpenAIModel(OpenAIClient):
             site=site_of("openai", name, base_url=base_url, api_key=api_key),
             capabilities=capabilities_of(name, context_tokens=context_tokens, default=CONTEXT_TOKENS, web_search=True),
         )
-        self._bodies = Bodies(
-            make_head=partial(head, model=name, effort=checked_effort(effort), summary=summary, include=include),
-            encode=encoded_message,
-        )
+        self._head = partial(head, model=name, effort=checked_effort(effort), summary=summary)
+        self._include = include
+        self._bodies = self._bodies_with(include)
+
+    async def generate(self, request: ModelRequest, *, on_delta: OnDelta | None = None) -> ModelResponse:
+        """Send one request and read its answer; see `OpenAIClient.generate` for what it raises."""
+        try:
+            return await super().generate(request, on_delta=on_delta)
+        except ModelError as error:
+            if not self._include or not _NO_THOUGHTS.search(str(error)):
+                raise
+        self._include = tuple(each for each in self._include if each != ENCRYPTED)
+        self._bodies = self._bodies_with(self._include)
+        return await super().generate(request, on_delta=on_delta)
+
+    def _bodies_with(self, include: tuple[str, ...]) -> Bodies:
+        return Bodies(make_head=partial(self._head, include=include), encode=encoded_message)
 
     def _reader(self, on_delta: OnDelta | None) -> ResponseReader:
         return ResponseReader(on_delta=on_delta)

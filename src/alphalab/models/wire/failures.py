@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from alphalab.errors import AuthenticationFailed, ContextOverflow, ModelError, ModelUnavailable, RateLimited
+from alphalab.errors import AuthenticationFailed, ContextOverflow, ModelError, ModelUnavailable, RateLimited, Refused
 
 _OVERFLOW = re.compile(
     r"prompt is too long|context[ _]length|context window|maximum context|too many (input )?tokens"
@@ -32,6 +32,17 @@ _KINDS = {
     "timeout_error": 504,
 }
 """Statuses that stand behind an error inside a stream, whose own status was 200."""
+_REFUSALS = frozenset(
+    {
+        "invalid_prompt",
+        "bio_policy",
+        "misalignment_policy_violation",
+        "image_content_policy_violation",
+        "content_policy_violation",
+        "content_filter",
+    }
+)
+"""Codes that say no to what was asked; asking again does not help."""
 _SHOWN = 500
 
 
@@ -48,6 +59,8 @@ def failure_of(
         headers: Of the response, for `Retry-After`.
     """
     kind, message = _said(body)
+    if kind in _REFUSALS:
+        return Refused(f"{provider} refused ({kind}): {message[:_SHOWN] or 'no reason given'}", status=status)
     status = status or _KINDS.get(kind, 500)
     what = f"{provider} answered {status}{f' ({kind})' if kind else ''}: {message[:_SHOWN] or 'no reason given'}"
     if status in {401, 403}:

@@ -6,22 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any, NoReturn, cast
 
-from alphalab.errors import ModelError, Refused
+from alphalab.errors import ModelError
 from alphalab.models.wire.body import encode_json
 from alphalab.models.wire.failures import failure_of
 from alphalab.models.wire.openai_sdk import KEY_VARIABLE
 
-_REFUSALS = frozenset(
-    {
-        "invalid_prompt",
-        "bio_policy",
-        "misalignment_policy_violation",
-        "image_content_policy_violation",
-        "content_policy_violation",
-        "content_filter",
-    }
-)
-"""Codes that say no to what was asked; asking again does not help."""
 _STATUSES = {
     "context_length_exceeded": 400,
     "string_above_max_length": 400,
@@ -70,8 +59,6 @@ def failure_in(body: Mapping[str, Any], provider: str) -> ModelError:
     held: Any = body.get("error")
     error = cast("Mapping[str, Any]", held) if isinstance(held, Mapping) else body
     code, kind = error.get("code"), error.get("type")
-    if code in _REFUSALS or kind in _REFUSALS:
-        return Refused(f"{provider} refused ({code or kind}): {str(error.get('message') or 'no reason given')[:500]}")
     return failure_of(body, provider=provider, key_variable=KEY_VARIABLE, status=_status(code, kind))
 
 
