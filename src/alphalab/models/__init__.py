@@ -3,9 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 from alphalab.models.base import Capabilities, Effort, Model, ModelRequest, ModelResponse, OnDelta
+from alphalab.models.comparing import IGNORED
 from alphalab.models.fallback import FallbackModel
 from alphalab.models.prices import ModelFacts, Price, model_facts, price_usage
+from alphalab.models.recording import RecordingModel
 from alphalab.models.registry import PROVIDERS, get_model, known_models
+from alphalab.models.replay import ReplayModel
 from alphalab.models.retry import RetryingModel
 from alphalab.models.scripted import ScriptedModel
 
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from alphalab.models.offline import OfflineModel
 
 __all__ = [
+    "IGNORED",
     "PROVIDERS",
     "Capabilities",
     "Effort",
@@ -24,6 +28,8 @@ __all__ = [
     "OfflineModel",
     "OnDelta",
     "Price",
+    "RecordingModel",
+    "ReplayModel",
     "RetryingModel",
     "ScriptedModel",
     "get_model",
