@@ -10,7 +10,7 @@ from alphalab.budget import Limits
 from alphalab.commands import Access
 from alphalab.errors import ConfigError, ModelUnavailable
 from alphalab.events import AgentFinished, AgentStarted
-from alphalab.messages import Usage
+from alphalab.messages import TextBlock, Usage
 from alphalab.models import ScriptedModel
 from alphalab.tools import ToolContext, read_file, tool
 from alphalab.tools.subagent import spawn_agent
@@ -101,10 +101,11 @@ async def test_a_failing_model_is_a_result_with_what_was_found_before(tmp_path):
         """Look."""
         return "seen"
 
-    steps = [call("look"), ModelUnavailable("the provider is down")]
+    steps = [[TextBlock(text="half of it is 3"), call("look")], ModelUnavailable("the provider is down")]
     spawning = sub_agents(model=ScriptedModel(steps), tools=[look])
     (answer,) = answers(await asker(tmp_path, spawning, "go").run("q"))
     assert answer.is_error
+    assert answer.text.startswith("half of it is 3")
     assert "the provider is down" in answer.text
     assert "main-sub-001: failed (model_error)" in answer.text
 
