@@ -63,6 +63,7 @@ async def test_what_an_error_cut_off_goes_on_with_its_counts(tmp_path):
     again = agent(path, "end", limits=Limits(turns=2))
     result = await again.run("q", resume=True)
     assert (result.text, result.turns, result.usage.calls, result.usage.cost_usd) == ("end", 2, 2, 1.0)
+    assert result.sent_tokens == (100, 100)
     assert [message.text for message in again.model.requests[0].messages] == ["q", "", ""]
     assert transcript_messages(path) == result.messages
     assert [line["kind"] for line in read_transcript(path)].count("header") == 1

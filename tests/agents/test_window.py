@@ -101,6 +101,7 @@ async def test_a_thousand_turns_stay_inside_the_window(context_tokens, character
     result = await Agent(model=model, tools=[produce], limits=Limits(turns=None)).run("the question")
     assert result.turns == 1001
     assert max(model.sent) <= 0.6 * context_tokens
+    assert set(result.sent_tokens) <= set(model.sent)
     assert model.summaries <= 60
     assert len(result.messages) == 2 + 2 * 1000
     assert all(request.messages[0].text.startswith("the question") for request in model.requests)

@@ -44,11 +44,17 @@ class Loop:
     """What the final answer must look like."""
     answering: ModelResponse | None = field(default=None, init=False)
     """The answer that is being appended to the history."""
-    turns: int = 0
+    sent_tokens: list[int] = field(factory=list[int])
+    """Input tokens of each turn so far."""
     text: str = field(default="", init=False)
     """What the run has to say so far."""
     _partial: str = field(default="", init=False)
     """Beginning of an answer whose output was cut off."""
+
+    @property
+    def turns(self) -> int:
+        """Answers so far."""
+        return len(self.sent_tokens)
 
     async def run(self, *, stopped: StopReason | None = None) -> AgentStop:
         """Work until something ends it, and say what.
@@ -80,7 +86,7 @@ class Loop:
         return limit_reached(self.limits, turns=self.turns, usage=self.asking.usage, seconds=seconds)
 
     async def _take(self, response: ModelResponse) -> AgentStop | None:
-        self.turns += 1
+        self.sent_tokens.append(response.usage.input_tokens)
         message = response.message if response.message.content else evolve(response.message, content=[_NOTHING])
         self.answering = response
         try:

@@ -39,6 +39,8 @@ class AgentResult:
     usage: Usage
     turns: int
     stop_reason: AgentStop
+    sent_tokens: tuple[int, ...] = field(default=(), converter=tuple)
+    """Input tokens of each turn, cached ones included, as the provider counted them."""
     output: Any = None
     """The answer as an instance of the agent's `output` class; None without one, or when no answer fitted it."""
 

@@ -27,7 +27,8 @@ class CutOff:
 
     history: History
     usage: Usage
-    turns: int
+    sent_tokens: tuple[int, ...] = field(converter=tuple)
+    """Input tokens of each turn."""
     seconds: float
     """For which some process was at work on it."""
     state: dict[str, Any] = field(factory=dict[str, Any])
@@ -62,7 +63,7 @@ def cut_off_run(path: Path, prompt: str) -> CutOff | None:
     return CutOff(
         history=History.restored(messages_of(lines, str(path)), _results(lines, messages[-1], str(path))),
         usage=sum((load(line["usage"], Usage, subject=str(path)) for line in answers), Usage()),
-        turns=len(answers),
+        sent_tokens=[line["usage"]["input_tokens"] for line in answers],
         seconds=_seconds(lines),
         state=next((line["state"] for line in reversed(lines) if "state" in line), dict[str, Any]()),
         stop_reason=answers[-1]["stop_reason"] if answers else "end_turn",

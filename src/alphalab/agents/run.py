@@ -140,6 +140,7 @@ class Run:
             usage=loop.asking.usage,
             turns=loop.turns,
             stop_reason=reason,
+            sent_tokens=loop.sent_tokens,
             output=None if loop.form is None else loop.form.parse(loop.text),
         )
 
@@ -163,7 +164,7 @@ class Run:
             clock=agent.clock,
             started=started,
             form=form,
-            turns=0 if spent is None else spent.turns,
+            sent_tokens=[] if spent is None else list(spent.sent_tokens),
         )
 
     def _tools(self) -> Mapping[str, Tool]:
