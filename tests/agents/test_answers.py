@@ -8,7 +8,7 @@ from attrs import frozen
 
 from alphalab.agents import Agent
 from alphalab.budget import Limits
-from alphalab.errors import ConfigError
+from alphalab.errors import ConfigError, ModelUnavailable
 from alphalab.messages import Message, OpaqueBlock, TextBlock, ToolUseBlock, Usage
 from alphalab.models import Capabilities, Model, ModelResponse, ScriptedModel
 from alphalab.tools import tool
@@ -145,3 +145,11 @@ async def test_a_form_must_be_an_object():
 async def test_the_results_repr_leaves_the_conversation_out():
     result = await Agent(model=ScriptedModel(["x"])).run("q" * 1000)
     assert len(repr(result)) < 500
+
+
+async def test_what_failed_attempts_are_billed_is_counted():
+    told = []
+    model = ScriptedModel([ModelUnavailable("gone", usage=Usage(calls=1, input_tokens=70, cost_usd=0.25))])
+    with pytest.raises(ModelUnavailable):
+        await Agent(model=model, on_response=told.append).run("q")
+    assert [(each.usage.input_tokens, each.model) for each in told] == [(70, "scripted")]

@@ -55,7 +55,8 @@ class Agent:
     labels: dict[str, str] = field(factory=dict[str, str])
     """Sent with every request beside `role` and `agent`, for the ledger."""
     on_response: Callable[[ModelResponse], None] | None = None
-    """Called with each answer, e.g. to note what it cost and which of several models gave it."""
+    """Called with each answer, e.g. to note what it cost and which of several models gave it; with an empty one for
+    what failed attempts are billed."""
     on_delta: OnDelta | None = None
     """Called with pieces of an answer as the model writes it."""
     clock: Clock = field(factory=SystemClock)

@@ -108,6 +108,13 @@ class Asking:
             if timer.expired():
                 raise OutOfTime from error
             raise
+        except ModelError as error:
+            if error.usage is not None:
+                nothing = Message.assistant()
+                self._account(
+                    ModelResponse(message=nothing, stop_reason="other", usage=error.usage, model=self.model.name)
+                )
+            raise
         self._account(response)
         return response
 

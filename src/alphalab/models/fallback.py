@@ -111,10 +111,10 @@ def _single(model: Model) -> Model:
 
 
 def _common(capabilities: Iterable[Capabilities]) -> Capabilities:
-    """What all of them can do."""
+    """What all of them can do; a language model among them makes the whole one."""
     each = tuple(capabilities)
     return Capabilities(
-        is_language_model=all(one.is_language_model for one in each),
+        is_language_model=any(one.is_language_model for one in each),
         images=all(one.images for one in each),
         web_search=all(one.web_search for one in each),
         context_tokens=min(one.context_tokens for one in each),
