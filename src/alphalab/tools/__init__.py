@@ -1,6 +1,7 @@
 """Tools: what a model may do."""
 
 from alphalab.errors import ToolError
+from alphalab.tools.ask import Asker, ask_human, console_asker
 from alphalab.tools.base import Tool, ToolContext, ToolFunction, ToolOutput, tool
 from alphalab.tools.collection import check_tools, file_tools
 from alphalab.tools.files import edit_file, list_files, read_file, write_file
@@ -10,12 +11,15 @@ from alphalab.tools.search import grep
 from alphalab.tools.shell import shell
 
 __all__ = [
+    "Asker",
     "Tool",
     "ToolContext",
     "ToolError",
     "ToolFunction",
     "ToolOutput",
+    "ask_human",
     "check_tools",
+    "console_asker",
     "edit_file",
     "file_tools",
     "grep",
