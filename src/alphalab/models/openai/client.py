@@ -10,7 +10,7 @@ from alphalab.errors import ModelError
 from alphalab.models.base import Effort, ModelRequest, ModelResponse, OnDelta
 from alphalab.models.openai.decode import ResponseReader
 from alphalab.models.openai.encode import ENCRYPTED, encoded_message, head
-from alphalab.models.wire.openai_body import Bodies
+from alphalab.models.wire.bodies import Bodies
 from alphalab.models.wire.openai_client import OpenAIClient, capabilities_of, checked_effort
 from alphalab.models.wire.openai_sdk import site_of
 

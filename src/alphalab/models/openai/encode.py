@@ -21,9 +21,10 @@ from alphalab.messages import (
     ToolUseBlock,
 )
 from alphalab.models.base import Effort, ModelRequest
+from alphalab.models.wire.bodies import Head
 from alphalab.models.wire.body import encode_json
 from alphalab.models.wire.openai_answers import written_arguments
-from alphalab.models.wire.openai_body import Head, cache_key, data_url, is_strict, joined, marked
+from alphalab.models.wire.openai_body import cache_key, data_url, is_strict, joined, marked
 
 PROVIDER = "openai"
 ENCRYPTED = "reasoning.encrypted_content"

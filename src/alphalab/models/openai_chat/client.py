@@ -8,7 +8,7 @@ from typing import Literal
 from alphalab.models.base import Effort, OnDelta
 from alphalab.models.openai_chat.decode import ChatReader
 from alphalab.models.openai_chat.encode import PROVIDER, encoded_message, head
-from alphalab.models.wire.openai_body import Bodies
+from alphalab.models.wire.bodies import Bodies
 from alphalab.models.wire.openai_client import OpenAIClient, capabilities_of, checked_effort
 from alphalab.models.wire.openai_sdk import site_of
 

@@ -11,7 +11,7 @@ from alphalab.errors import ConfigError, ModelError
 from alphalab.messages import Message, StopReason, Usage
 from alphalab.models.base import Capabilities, Effort, Model, ModelRequest, ModelResponse, OnDelta
 from alphalab.models.prices import model_facts
-from alphalab.models.wire.openai_body import Bodies
+from alphalab.models.wire.bodies import Bodies
 from alphalab.models.wire.openai_sdk import Site
 from alphalab.models.wire.transport import Transport
 
