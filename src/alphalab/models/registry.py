@@ -11,6 +11,7 @@ from alphalab.models.base import Effort, Model
 from alphalab.models.retry import PATIENCE, RetryingModel
 
 PROVIDERS: dict[str, str] = {
+    "anthropic": "alphalab.models.anthropic:AnthropicModel",
     "openai": "alphalab.models.openai:OpenAIModel",
     "openai-chat": "alphalab.models.openai_chat:OpenAIChatModel",
 }
@@ -57,12 +58,25 @@ def get_model(
     if not colon or prefix not in PROVIDERS or not name:
         raise ConfigError(f"model {source!r} is unknown; write one of: {', '.join(known_models())}")
     model: Model = _loaded(PROVIDERS[prefix])(name, **options)
-    return RetryingModel(model, patience=PATIENCE if patience is None else patience)
+    return RetryingModel(
+        model,
+        patience=PATIENCE if patience is None else patience,
+        settings={"name": source, **_settings(base_url, effort, context_tokens, patience)},
+    )
 
 
 def known_models() -> tuple[str, ...]:
     """Forms of names that `get_model` understands."""
     return ("offline", *(f"{prefix}:NAME" for prefix in sorted(PROVIDERS)))
+
+
+def _settings(
+    base_url: str | None, effort: Effort | None, context_tokens: int | None, patience: timedelta | None
+) -> dict[str, Any]:
+    """Options as a configuration says them, without those that were left out."""
+    seconds = None if patience is None else patience.total_seconds()
+    given = {"base_url": base_url, "effort": effort, "context_tokens": context_tokens, "patience": seconds}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _require_sensible(effort: str | None, context_tokens: int | None, patience: timedelta | None) -> None:

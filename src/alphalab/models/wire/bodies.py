@@ -36,6 +36,8 @@ class Sent:
     body: bytes
     shared: int = 0
     """Length of the body before, when this one only adds to it; else 0."""
+    shared_messages: int = 0
+    """Messages of the request before, likewise."""
 
 
 @define(kw_only=True, eq=False)
@@ -62,12 +64,12 @@ class Bodies:
         sent = self._sent.get(request.conversation)
         if sent is not None and sent.parts == parts and request.messages[: len(sent.messages)] == sent.messages:
             body = _continued(sent.body, self._items(request.messages[len(sent.messages) :]))
-            shared = len(sent.body)
+            shared, known = len(sent.body), len(sent.messages)
         else:
             head = self.make_head(request)
             items = filter(None, (head.first, *self._items(request.messages)))
-            body, shared = b"".join((head.opening, b",".join(items), _END)), 0
-        now = Sent(parts=parts, messages=request.messages, body=body, shared=shared)
+            body, shared, known = b"".join((head.opening, b",".join(items), _END)), 0, 0
+        now = Sent(parts=parts, messages=request.messages, body=body, shared=shared, shared_messages=known)
         self._remember(request.conversation, now)
         return now
 

@@ -73,9 +73,11 @@ class Transport:
         except ModelError as error:
             error.args = (self._clean(str(error)),)  # it may quote an answer that quotes the key
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong on the way becomes one of our errors
             late = isinstance(error, TimeoutError) and timer.expired()
-            raise self._too_long() if late else self._translated(error) from error
+            failure = self._too_long() if late else self._translated(error)
+            # A provider's answer may quote the key, so its own error does not come along.
+            raise failure from (None if isinstance(error, self.endpoint.sdk.APIStatusError) else error)
 
     async def aclose(self) -> None:
         """Close the client of the running loop."""
