@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from collections.abc import Callable
 
@@ -9,9 +10,10 @@ from alphalab.errors import ToolError
 from alphalab.messages import ImageBlock
 from alphalab.tools.base import ToolContext, tool
 from alphalab.tools.files import plain_errors, regular_file
+from alphalab.tools.scaling import fitted
 
-MAX_BYTES = 5_000_000
-"""Largest image that all providers take."""
+MAX_BYTES = 100_000_000
+"""Largest file that is read; what is sent is made smaller."""
 Size = tuple[int, int]
 _NOT_A_SIZE = frozenset({0xC4, 0xC8, 0xCC})
 """JPEG markers in the range of frame headers that are none: Huffman tables, reserved, arithmetic coding."""
@@ -19,7 +21,7 @@ _NOT_A_SIZE = frozenset({0xC4, 0xC8, 0xCC})
 
 @tool(parallel=True)
 async def view_image(ctx: ToolContext, path: str) -> ImageBlock:
-    """Look at a PNG, JPEG, GIF or WebP picture, e.g. a plot.
+    """Look at a PNG, JPEG, GIF or WebP picture, e.g. a plot; a large one is scaled down.
 
     Args:
         path: Relative to the working folder, or absolute.
@@ -33,7 +35,7 @@ async def view_image(ctx: ToolContext, path: str) -> ImageBlock:
     known = image_size(data)
     if known is None:
         raise ToolError(f"{path!r} is not a PNG, JPEG, GIF or WebP picture; save it as PNG")
-    media_type, (width, height) = known
+    data, media_type, (width, height) = await asyncio.to_thread(fitted, data, *known, name=path)
     return ImageBlock(data=data, media_type=media_type, width=width, height=height)
 
 
