@@ -5,9 +5,9 @@ turn it needs a number from an output 25 turns back: it takes it from the conver
 reads the stored output again, as the shortened one tells it to. At the end it must have found all of them.
 
 The server (`alphalab.testing.wire`) speaks the provider's format to the real SDK and accounts for the prompt cache as
-the provider does: Anthropic's by cache points, OpenAI's by prefix. A token is four bytes. Priced tokens are input tokens
-at the price of fresh ones: cached ones count 0.1, and what is written to Anthropic's cache 1.25 (list prices of Claude
-Opus 4.6 and GPT-5.2). Three arms: everything sent again with no cache, everything sent again with the cache, and the
+the provider does: Anthropic's by cache points, OpenAI's by prefix. A token is four bytes. Priced tokens are input
+tokens at the price of fresh ones: cached ones count 0.1, and what is written to Anthropic's cache 1.25 (prices of
+Claude Opus 4.6 and GPT-5.2). Three arms: everything sent again with no cache, everything again with the cache, and the
 agent as it is.
 """
 
