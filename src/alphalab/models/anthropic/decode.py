@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from alphalab.errors import ModelError, ModelUnavailable
 from alphalab.messages import (
@@ -20,10 +20,11 @@ from alphalab.messages import (
     Usage,
 )
 from alphalab.models.anthropic.encode import PROVIDER
+from alphalab.models.anthropic.site import KEY_VARIABLE
 from alphalab.models.base import OnDelta
+from alphalab.models.wire.client import Answer
 from alphalab.models.wire.failures import failure_of
 
-KEY_VARIABLE = "ANTHROPIC_API_KEY"
 Json = dict[str, Any]
 _STOPS: dict[str, StopReason] = {
     "end_turn": "end_turn",
@@ -36,20 +37,6 @@ _STOPS: dict[str, StopReason] = {
 }
 _SHOWN = {"text": "text", "thinking": "thinking", "partial_json": "arguments"}
 """Field of a delta, and what it is shown as."""
-
-
-@frozen(kw_only=True)
-class Answer:
-    """A complete answer, before its price is known."""
-
-    message: Message
-    stop_reason: StopReason
-    usage: Usage
-    served: str
-    request_id: str
-    tier: str | None = None
-    web_searches: int = 0
-    cache_write_hour_tokens: int = 0
 
 
 @define(kw_only=True, eq=False)

@@ -7,11 +7,11 @@ from functools import partial
 from typing import Literal
 
 from alphalab.errors import ModelError
-from alphalab.models.base import Effort, ModelRequest, ModelResponse, OnDelta
+from alphalab.models.base import Effort, ModelRequest, OnDelta
 from alphalab.models.openai.decode import ResponseReader
-from alphalab.models.openai.encode import ENCRYPTED, encoded_message, head
+from alphalab.models.openai.encode import ENCRYPTED, PROVIDER, encoded_message, head
 from alphalab.models.wire.bodies import Bodies
-from alphalab.models.wire.openai_client import OpenAIClient, capabilities_of, checked_effort
+from alphalab.models.wire.client import WireClient, capabilities_of
 from alphalab.models.wire.openai_sdk import site_of
 
 CONTEXT_TOKENS = 200_000
@@ -19,7 +19,7 @@ CONTEXT_TOKENS = 200_000
 _NO_THOUGHTS = re.compile(r"encrypted.content is not supported", re.IGNORECASE)
 
 
-class OpenAIModel(OpenAIClient):
+class OpenAIModel(WireClient):
     """A model that is reached through `POST /responses`, streamed, with nothing stored at the provider.
 
     Args:
@@ -51,25 +51,28 @@ class OpenAIModel(OpenAIClient):
         include: tuple[str, ...] = (ENCRYPTED,),
     ) -> None:
         super().__init__(
-            "openai",
+            PROVIDER,
             name,
-            site=site_of("openai", name, base_url=base_url, api_key=api_key),
-            capabilities=capabilities_of(name, context_tokens=context_tokens, default=CONTEXT_TOKENS, web_search=True),
+            site=site_of(
+                PROVIDER, name, base_url=base_url, api_key=api_key, effort=effort, context_tokens=context_tokens
+            ),
+            capabilities=capabilities_of(
+                PROVIDER, name, context_tokens=context_tokens, default=CONTEXT_TOKENS, web_search=True
+            ),
         )
-        self._head = partial(head, model=name, effort=checked_effort(effort), summary=summary)
+        self._head = partial(head, model=name, effort=effort, summary=summary)
         self._include = include
         self._bodies = self._bodies_with(include)
 
-    async def generate(self, request: ModelRequest, *, on_delta: OnDelta | None = None) -> ModelResponse:
-        """Send one request and read its answer; see `OpenAIClient.generate` for what it raises."""
-        try:
-            return await super().generate(request, on_delta=on_delta)
-        except ModelError as error:
-            if not self._include or not _NO_THOUGHTS.search(str(error)):
-                raise
+    def _adapts(self, error: ModelError) -> bool:
+        if ENCRYPTED not in self._include or not _NO_THOUGHTS.search(str(error)):
+            return False
         self._include = tuple(each for each in self._include if each != ENCRYPTED)
         self._bodies = self._bodies_with(self._include)
-        return await super().generate(request, on_delta=on_delta)
+        return True
+
+    def _body(self, request: ModelRequest) -> bytes:
+        return self._bodies.body(request)
 
     def _bodies_with(self, include: tuple[str, ...]) -> Bodies:
         return Bodies(make_head=partial(self._head, include=include), encode=encoded_message)

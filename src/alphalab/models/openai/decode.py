@@ -22,8 +22,8 @@ from alphalab.messages import (
 )
 from alphalab.models.base import OnDelta
 from alphalab.models.openai.encode import PROVIDER
+from alphalab.models.wire.client import Answer
 from alphalab.models.wire.openai_answers import count, failure_in, parsed_arguments
-from alphalab.models.wire.openai_client import Answer
 
 Item = dict[str, Any]
 _DELTAS = {

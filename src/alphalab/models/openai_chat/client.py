@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Literal
 
-from alphalab.models.base import Effort, OnDelta
+from alphalab.models.base import Effort, ModelRequest, OnDelta
 from alphalab.models.openai_chat.decode import ChatReader
 from alphalab.models.openai_chat.encode import PROVIDER, encoded_message, head
 from alphalab.models.wire.bodies import Bodies
-from alphalab.models.wire.openai_client import OpenAIClient, capabilities_of, checked_effort
+from alphalab.models.wire.client import WireClient, capabilities_of
 from alphalab.models.wire.openai_sdk import site_of
 
 CONTEXT_TOKENS = 128_000
@@ -19,7 +19,7 @@ _ANSWER_SHARE = 4
 """An answer may take this part of the window, one in four; agents fill up to two thirds of it with their past."""
 
 
-class OpenAIChatModel(OpenAIClient):
+class OpenAIChatModel(WireClient):
     """A model that is reached through `POST /chat/completions`, streamed.
 
     Args:
@@ -50,18 +50,28 @@ class OpenAIChatModel(OpenAIClient):
         images: bool = True,
         limit_key: Literal["max_tokens", "max_completion_tokens"] | None = None,
     ) -> None:
-        site = site_of(PROVIDER, name, base_url=base_url, api_key=api_key, key_optional=True)
+        site = site_of(
+            PROVIDER,
+            name,
+            base_url=base_url,
+            api_key=api_key,
+            effort=effort,
+            context_tokens=context_tokens,
+            key_optional=True,
+        )
         super().__init__(
             PROVIDER,
             name,
             site=site,
-            capabilities=capabilities_of(name, context_tokens=context_tokens, default=CONTEXT_TOKENS, images=images),
+            capabilities=capabilities_of(
+                "openai", name, context_tokens=context_tokens, default=CONTEXT_TOKENS, images=images
+            ),
         )
         self._bodies = Bodies(
             make_head=partial(
                 head,
                 model=name,
-                effort=checked_effort(effort),
+                effort=effort,
                 # Servers refuse a prompt that leaves less room than this; a small window has to hold both.
                 longest=max(1, self.capabilities.context_tokens // _ANSWER_SHARE),
                 limit_key=limit_key or ("max_completion_tokens" if site.is_official else "max_tokens"),
@@ -69,6 +79,9 @@ class OpenAIChatModel(OpenAIClient):
             ),
             encode=partial(encoded_message, model=name),
         )
+
+    def _body(self, request: ModelRequest) -> bytes:
+        return self._bodies.body(request)
 
     def _reader(self, on_delta: OnDelta | None) -> ChatReader:
         return ChatReader(model=self._model, on_delta=on_delta)

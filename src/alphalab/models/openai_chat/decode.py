@@ -12,8 +12,8 @@ from alphalab.models.base import OnDelta
 from alphalab.models.openai_chat.calls import Call, add_piece, tool_uses
 from alphalab.models.openai_chat.encode import PROVIDER
 from alphalab.models.openai_chat.merge import merged
+from alphalab.models.wire.client import Answer
 from alphalab.models.wire.openai_answers import count, failure_in
-from alphalab.models.wire.openai_client import Answer
 
 Item = dict[str, Any]
 _THOUGHTS = ("reasoning_content", "reasoning")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from attrs import evolve, field, frozen
 
 from alphalab.errors import AuthenticationFailed, ConfigError
 from alphalab.messages import Usage
+from alphalab.models.base import Effort
 from alphalab.models.prices import price_usage
+from alphalab.models.wire.client import key_problems, option_problems
 from alphalab.models.wire.transport import Endpoint
 
 KEY_VARIABLE = "OPENAI_API_KEY"
@@ -42,11 +44,7 @@ class Site:
     def problems(self) -> tuple[str, ...]:
         """What already shows that no call can succeed; empty when nothing does."""
         key = self._key()
-        if not key:
-            return () if self.key_optional else (f"{KEY_VARIABLE} is not set; set it to a key, or pass api_key",)
-        if not (key.isascii() and key.isprintable() and " " not in key):
-            return (f"{KEY_VARIABLE} (or api_key) holds characters that no key has; copy the key again",)
-        return ()
+        return () if self.key_optional and not key else key_problems(key, KEY_VARIABLE)
 
     def endpoint(self) -> Endpoint:
         """The way there, through the SDK.
@@ -74,7 +72,15 @@ class Site:
             secrets=() if key == _PLACEHOLDER else (key,),
         )
 
-    def priced(self, usage: Usage, model: str, *, tier: str | None = None, web_searches: int = 0) -> Usage:
+    def priced(
+        self,
+        usage: Usage,
+        model: str,
+        *,
+        tier: str | None = None,
+        web_searches: int = 0,
+        cache_write_hour_tokens: int = 0,
+    ) -> Usage:
         """What a call cost at OpenAI's list price; unpriced elsewhere, and in regions and at Azure, which cost more.
 
         Args:
@@ -82,41 +88,51 @@ class Site:
             model: As the provider names it.
             tier: How the provider says it served the call.
             web_searches: Searches it ran itself.
+            cache_write_hour_tokens: None are known here.
         """
         if urlsplit(self.base_url).hostname != _OFFICIAL_HOST:
             return evolve(usage, cost_usd=None)
-        return price_usage(usage, provider="openai", model=model, service_tier=tier, web_searches=web_searches)
+        return price_usage(
+            usage,
+            provider="openai",
+            model=model,
+            service_tier=tier,
+            web_searches=web_searches,
+            cache_write_hour_tokens=cache_write_hour_tokens,
+        )
 
     def _key(self) -> str:
         # A line feed that came along with the key would be quoted, key and all, in the error about the bad header.
         return (self.given_key if self.given_key is not None else os.environ.get(KEY_VARIABLE, "")).strip()
 
 
-def site_of(provider: str, name: str, *, base_url: str | None, api_key: str | None, key_optional: bool = False) -> Site:
-    """The site that a caller's options stand for.
+def site_of(
+    provider: str,
+    name: str,
+    *,
+    base_url: str | None,
+    api_key: str | None,
+    effort: Effort | None,
+    context_tokens: int | None,
+    key_optional: bool = False,
+) -> Site:
+    """The site that a caller's options stand for, once all of them make sense.
 
     Args:
         provider: As messages name it.
         name: Of the model.
         base_url: None for the one in `OPENAI_BASE_URL`, and without that OpenAI's own.
         api_key: None for the one in `OPENAI_API_KEY`.
+        effort: Checked here together with the rest; not every model takes each, which the provider says itself.
+        context_tokens: Checked likewise.
         key_optional: Whether a server other than OpenAI's may do without a key.
 
     Raises:
-        ConfigError: The name is empty, or the address is none.
+        ConfigError: All problems together.
     """
     url = base_url or os.environ.get(_URL_VARIABLE) or _OFFICIAL
-    problems = [*([] if name.strip() else ["its name is empty; write the model's name"]), *_url_problems(url)]
+    problems = option_problems(name, url, effort=effort, efforts=get_args(Effort), context_tokens=context_tokens)
     if problems:
         raise ConfigError.of(f"{provider} model {name!r}", problems)
     site = Site(provider=provider, base_url=url, given_key=api_key)
     return evolve(site, key_optional=key_optional and not site.is_official)
-
-
-def _url_problems(url: str) -> list[str]:
-    parts = urlsplit(url)
-    if parts.username or parts.password:  # would be shown wherever the address is
-        return ["base_url holds a user name or password; pass it as api_key instead"]
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        return [f"base_url={url!r} is not an address; write one such as 'http://localhost:8000/v1'"]
-    return []
