@@ -146,7 +146,7 @@ def test_options_that_do_not_fit(on):
         ({"models": {"poet": "offline", "default": "offline"}}, "models: role 'poet' is unknown; known: default"),
         ({"models": {"default": []}}, "models.default=[] must be a name or a list of names"),
         ({"models": {"default": 5}}, "models.default=5 must be a name or a list of names"),
-        ({"models": {"default": [5]}}, "models.default=[5] must be a name or a list of names"),
+        ({"models": {"default": [5]}}, "models.default=5 must be a name or a list of names"),
         ({"models": None}, "models=None must be a name or a table of roles"),
         ({"roles": {"poet": RoleAgent}}, "roles: 'poet' is unknown; known: adapter, explorer"),
         ({"roles": {"critic": dict}}, "roles: <class 'dict'> cannot play 'critic'; pass a subclass"),

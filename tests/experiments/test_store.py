@@ -47,6 +47,7 @@ USAGES = st.builds(
     calls=st.integers(0, 5),
     input_tokens=COUNTS,
     cached_tokens=COUNTS,
+    cache_write_tokens=COUNTS,
     output_tokens=COUNTS,
     reasoning_tokens=COUNTS,
     cost_usd=st.none() | st.integers(0, 1000).map(lambda eighths: eighths / 8),  # sums are exact in any order

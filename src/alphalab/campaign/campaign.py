@@ -19,7 +19,7 @@ from alphalab.campaign.config import CampaignConfig, make_executor, read_config
 from alphalab.campaign.opening import ready, running
 from alphalab.campaign.result import CampaignResult, result_of, status_of
 from alphalab.errors import AlphaLabError, ConfigError, NotFound
-from alphalab.events import Recorded, Sink, Steered
+from alphalab.events import LiveSink, Recorded, Sink, Steered
 from alphalab.executors import Executor
 from alphalab.experiments import BASELINE_PREFIX, Experiment, ExperimentState, Leaderboard, Store, UsageKey, rank
 from alphalab.messages import Usage
@@ -34,7 +34,7 @@ from alphalab.workspace import Workspace
 _LOOK_S = 0.2
 """Seconds between looks at a record that another process may be writing."""
 
-ModelSource = str | Model
+ModelSource = str | Model | Mapping[str, Any]
 ModelTable = Mapping[str, ModelSource | Sequence[ModelSource]]
 
 
@@ -53,8 +53,9 @@ class Campaign:
     """A built-in name, a folder, or an adapter."""
     workspace: Path = field(converter=Path)
     """Folder of this campaign; made when it is not there."""
-    models: ModelSource | ModelTable = "offline"
-    """One model for every role, or a table by role with `default`; a list takes turns."""
+    models: ModelSource | Sequence[ModelSource] | ModelTable = "offline"
+    """One model for every role, or a table by role with `default`; a list takes turns. A model is a name, an object, or
+    a table with `name` and options, e.g. `{"name": "openai-chat:qwen3", "base_url": "http://localhost:8000/v1"}`."""
     executor: Executor | None = None
     """None: this machine, with one job per CPU."""
     budget: Budget = field(factory=lambda: Budget(experiments=20))
@@ -72,6 +73,8 @@ class Campaign:
     """Of each agent run."""
     sinks: Sequence[Sink] = ()
     """Told of every event while this process runs the campaign."""
+    live: Sequence[LiveSink] = ()
+    """Told what models are writing, in pieces; none of it is recorded."""
     clock: Clock = field(factory=SystemClock)
     _session: Session | None = field(default=None, init=False)
     _store: Store | None = field(default=None, init=False)

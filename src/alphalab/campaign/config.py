@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from alphalab._serde import converter, load
 from alphalab.budget import Budget, Limits
+from alphalab.campaign.models import check_models
 from alphalab.errors import ConfigError
 from alphalab.executors import Executor, LocalExecutor
 from alphalab.resources import Resources
@@ -35,7 +36,7 @@ class CampaignConfig:
     adapter_class: str | None = None
     """`module:name` of the adapter's class, when it is one of the caller's own."""
     models: Any = "offline"
-    """One name, or a table of roles to a name or a list of names."""
+    """A name, a table of one model, a list of these that take turns, or a table of roles to any of them."""
     workspace: str | None = None
     workers: int = 2
     seed: int = 0
@@ -56,21 +57,6 @@ class CampaignConfig:
         if self.executor.get("kind") not in EXECUTORS:
             problems.append(f"executor kind {self.executor.get('kind')!r} is unknown; known: {', '.join(EXECUTORS)}")
         return tuple(problems)
-
-
-def check_models(models: Any) -> list[str]:
-    """Problems with the form of `models`."""
-    if isinstance(models, str):
-        return []
-    if not isinstance(models, dict):
-        return [f"models={models!r} must be a name or a table of roles"]
-    table = cast("dict[str, Any]", models)
-    return [
-        f"models.{role}={value!r} must be a name or a list of names"
-        for role, value in table.items()
-        if not isinstance(value, str)
-        and not (isinstance(value, list) and value and all(isinstance(item, str) for item in cast("list[Any]", value)))
-    ]
 
 
 def read_config(path: str | Path) -> CampaignConfig:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from attrs import frozen
@@ -14,12 +14,12 @@ from attrs import frozen
 from alphalab._version import __version__
 from alphalab.adapters import BUILT_IN, DomainAdapter, class_path, load_adapter
 from alphalab.campaign.config import CampaignConfig, describe_executor, read_config, write_config
+from alphalab.campaign.models import described, make_models
 from alphalab.errors import AdapterError, ConfigError
 from alphalab.events import CampaignStarted, EventBus, Noticed
 from alphalab.executors import Executor, LocalExecutor
 from alphalab.experiments import Store
-from alphalab.models import Model, get_model
-from alphalab.models.offline import OfflineModel
+from alphalab.models import Model
 from alphalab.phases import Session
 from alphalab.roles import ROLES, CampaignContext
 from alphalab.sandbox import Sandbox, get_sandbox
@@ -54,7 +54,7 @@ def ready(campaign: Campaign) -> Prepared:
     """
     space = Workspace(campaign.workspace)
     adapter = load_adapter(campaign.adapter, options=campaign.adapter_options)
-    models, problems = _models(campaign)
+    models, problems = make_models(campaign.models, seed=campaign.seed)
     config = describe(campaign, adapter)
     problems += [*config.check(), *_role_problems(campaign), *_workspace_problems(space, config)]
     problems += [*_class_problems(adapter), *_task_problems(adapter, campaign.task)]
@@ -90,7 +90,7 @@ def describe(campaign: Campaign, adapter: DomainAdapter) -> CampaignConfig:
         task=attrs.evolve(campaign.task, data=data),
         adapter=name,
         adapter_class=_own_class(adapter),
-        models=_model_names(campaign.models),
+        models=described(campaign.models),
         workers=campaign.workers,
         seed=campaign.seed,
         sandbox=campaign.sandbox,
@@ -107,43 +107,6 @@ def _own_class(adapter: DomainAdapter) -> str | None:
     kind = type(adapter)
     ours = kind is DomainAdapter or kind.__module__.startswith("alphalab.")
     return None if ours or _class_problems(adapter) else class_path(kind)
-
-
-def _model_names(models: Any) -> Any:
-    if isinstance(models, str):
-        return models
-    if isinstance(models, Model):
-        return models.name
-    if isinstance(models, Mapping):
-        table = cast("Mapping[str, Any]", models)
-        return {role: _model_names(value) for role, value in table.items()}
-    if isinstance(models, Sequence):
-        return [_model_names(value) for value in cast("Sequence[Any]", models)]
-    return models  # not a model at all: the check of the configuration says so
-
-
-def _models(campaign: Campaign) -> tuple[dict[str, tuple[Model, ...]], list[str]]:
-    given = campaign.models if isinstance(campaign.models, Mapping) else {"default": campaign.models}
-    made: dict[str, tuple[Model, ...]] = {}
-    problems: list[str] = []
-    for role, source in given.items():
-        sources = [source] if isinstance(source, str | Model) else list(source) if _several(source) else []
-        try:
-            made[role] = tuple(
-                OfflineModel(seed=campaign.seed) if item == "offline" else get_model(item) for item in sources
-            )
-        except ConfigError as error:
-            problems += [f"models, {role}: {problem}" for problem in error.problems]
-    unknown = sorted(set(made) - {*ROLES, "default"})
-    problems += [f"models: role {role!r} is unknown; known: default, {', '.join(ROLES)}" for role in unknown]
-    missing = [role for role in ROLES if role not in given]
-    if "default" not in given and missing:
-        problems.append(f"models: no model for {', '.join(missing)}; add them or a 'default'")
-    return made, problems
-
-
-def _several(source: Any) -> bool:
-    return isinstance(source, Sequence) and all(isinstance(item, str | Model) for item in cast("Sequence[Any]", source))
 
 
 def _offline(models: Mapping[str, tuple[Model, ...]]) -> bool:
@@ -211,7 +174,7 @@ async def running(campaign: Campaign, prepared: Prepared) -> AsyncGenerator[Sess
     space = Workspace(campaign.workspace)
     space.root.mkdir(parents=True, exist_ok=True)
     space.private.mkdir(mode=0o700, exist_ok=True)
-    store = _open_store(space, campaign, EventBus(sinks=list(campaign.sinks)))
+    store = _open_store(space, campaign, EventBus(sinks=list(campaign.sinks), live=list(campaign.live)))
     try:
         write_config(space.config, prepared.config)
         context = _context(campaign, prepared, store, space)
@@ -220,9 +183,9 @@ async def running(campaign: Campaign, prepared: Prepared) -> AsyncGenerator[Sess
             yield Session(campaign=context, executor=prepared.executor, workers=campaign.workers)
     finally:
         store.close()
-        for several in prepared.models.values():
-            for model in several:
-                await model.aclose()
+        async with AsyncExitStack() as closing:
+            for model in {id(model): model for several in prepared.models.values() for model in several}.values():
+                closing.push_async_callback(model.aclose)
 
 
 def _open_store(space: Workspace, campaign: Campaign, bus: EventBus) -> Store:

@@ -1,5 +1,6 @@
 """Typed events of a campaign."""
 
+from alphalab.events.live import LivePieces, LiveSink, ModelStreamed
 from alphalab.events.log import Emit, EventBus, Sink
 from alphalab.events.types import (
     EVENT_TAGS,
@@ -43,6 +44,9 @@ __all__ = [
     "ExperimentScored",
     "KnowledgePatched",
     "LessonChanged",
+    "LivePieces",
+    "LiveSink",
+    "ModelStreamed",
     "Noticed",
     "PhaseFinished",
     "PhaseStarted",

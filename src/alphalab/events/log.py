@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from attrs import define, field
 
+from alphalab.events.live import LiveSink, ModelStreamed
 from alphalab.events.types import Event, Noticed, Recorded
 
 Sink = Callable[[Recorded], None]
@@ -30,25 +31,37 @@ class EventBus:
     """Fans recorded events out to sinks and followers."""
 
     sinks: list[Sink] = field(factory=list[Sink])
+    live: list[LiveSink] = field(factory=list[LiveSink])
+    """Told what models are writing, which is not recorded."""
     _failed: set[int] = field(factory=set[int], init=False)
     _followers: list[asyncio.Queue[Recorded]] = field(factory=list["asyncio.Queue[Recorded]"], init=False)
 
     def publish(self, recorded: Recorded) -> None:
         """Hand an event that is already on record to everyone who listens."""
         for sink in tuple(self.sinks):
-            self._deliver(sink, recorded)
+            error = self._deliver(sink, recorded)
+            if error is not None:
+                notice = Noticed(level="warning", message=_switched_off(sink, error))
+                self.publish(Recorded(number=recorded.number, at=recorded.at, event=notice))
         for queue in tuple(self._followers):
             queue.put_nowait(recorded)
 
-    def _deliver(self, sink: Sink, recorded: Recorded) -> None:
+    def stream(self, piece: ModelStreamed) -> str | None:
+        """Hand on what a model is writing; what to tell people when a listener has failed and is switched off."""
+        failures = [(sink, self._deliver(sink, piece)) for sink in tuple(self.live)]
+        told = [_switched_off(sink, error) for sink, error in failures if error is not None]
+        return "; ".join(told) or None
+
+    def _deliver(self, sink: Callable[[Any], None], item: Any) -> Exception | None:
+        """What went wrong with a listener, the first time; one that has failed hears no more."""
         if id(sink) in self._failed:
-            return
+            return None
         try:
-            sink(recorded)
+            sink(item)
         except Exception as error:  # noqa: BLE001 - a listener must not be able to stop a campaign
             self._failed.add(id(sink))
-            notice = Noticed(level="warning", message=f"event sink {sink!r} failed and is switched off: {error!r}")
-            self.publish(Recorded(number=recorded.number, at=recorded.at, event=notice))
+            return error
+        return None
 
     async def follow(self) -> AsyncIterator[Recorded]:
         """Events from now on, until the iterator is closed."""
@@ -59,3 +72,7 @@ class EventBus:
                 yield await queue.get()
         finally:
             self._followers.remove(queue)
+
+
+def _switched_off(sink: Any, error: Exception) -> str:
+    return f"event sink {sink!r} failed and is switched off: {error!r}"

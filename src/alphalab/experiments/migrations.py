@@ -83,5 +83,9 @@ _BOARD = (
     ) STRICT, WITHOUT ROWID""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_BOARD,)
+_CACHE_WRITES = (
+    "ALTER TABLE usage ADD COLUMN cache_write_tokens INTEGER NOT NULL DEFAULT 0 CHECK (cache_write_tokens >= 0)",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_BOARD, _CACHE_WRITES)
 """Statements that lead from version n to version n + 1."""

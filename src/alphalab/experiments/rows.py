@@ -13,15 +13,25 @@ from alphalab.experiments.record import Attempt, Experiment, ExperimentState, Pr
 from alphalab.measurement import Failure, Outcome
 from alphalab.messages import Usage
 
-USAGE_COLUMNS = ("calls", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost_usd")
+USAGE_COLUMNS = (
+    "calls",
+    "input_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "cost_usd",
+)
 ADD_USAGE = """
 INSERT INTO usage (
-    role, model, experiment, phase, calls, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost_usd
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    role, model, experiment, phase,
+    calls, input_tokens, cached_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_usd
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET
     calls = calls + excluded.calls,
     input_tokens = input_tokens + excluded.input_tokens,
     cached_tokens = cached_tokens + excluded.cached_tokens,
+    cache_write_tokens = cache_write_tokens + excluded.cache_write_tokens,
     output_tokens = output_tokens + excluded.output_tokens,
     reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens,
     cost_usd = cost_usd + excluded.cost_usd
@@ -29,7 +39,8 @@ ON CONFLICT DO UPDATE SET
 # A sum skips NULLs, and an unknown price is not zero.
 SUM_USAGE = """
 SELECT {by} AS part, sum(calls) AS calls, sum(input_tokens) AS input_tokens, sum(cached_tokens) AS cached_tokens,
-    sum(output_tokens) AS output_tokens, sum(reasoning_tokens) AS reasoning_tokens,
+    sum(cache_write_tokens) AS cache_write_tokens, sum(output_tokens) AS output_tokens,
+    sum(reasoning_tokens) AS reasoning_tokens,
     CASE WHEN count(cost_usd) = count(*) THEN total(cost_usd) END AS cost_usd
 FROM usage GROUP BY part ORDER BY part
 """

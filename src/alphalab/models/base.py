@@ -81,5 +81,9 @@ class Model(ABC):
         """What already shows that no call can succeed, e.g. a missing key; empty when nothing does."""
         return ()
 
+    def settings(self) -> dict[str, Any]:
+        """What makes this model again, as a table of a configuration; never a key."""
+        return {"name": self.name}
+
     async def aclose(self) -> None:  # noqa: B027 - most models hold none
         """Let go of connections."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from attrs import define, evolve, field
 
@@ -28,6 +30,7 @@ class RetryingModel(Model):
 
     Args:
         model: The model that is asked, one attempt per call.
+        settings: What makes this model again; None for what the model says itself.
         patience: How long one call is tried, from its first failure on; zero for a single attempt.
         longest_wait: Up to where waits grow when the provider names no time.
         clock: Where time is read and waited for.
@@ -38,6 +41,7 @@ class RetryingModel(Model):
         self,
         model: Model,
         *,
+        settings: Mapping[str, Any] | None = None,
         patience: timedelta = PATIENCE,
         longest_wait: timedelta = timedelta(seconds=60),
         clock: Clock | None = None,
@@ -47,6 +51,7 @@ class RetryingModel(Model):
         self.capabilities = model.capabilities
         self.model = model
         self.patience = patience
+        self._settings = settings
         self._longest_s = longest_wait.total_seconds()
         self._clock = clock or SystemClock()
         self._rng = rng or random.Random()
@@ -79,6 +84,10 @@ class RetryingModel(Model):
     def check(self) -> tuple[str, ...]:
         """What the model's own check says."""
         return self.model.check()
+
+    def settings(self) -> dict[str, Any]:
+        """The options it was made with, without the key."""
+        return self.model.settings() if self._settings is None else dict(self._settings)
 
     async def aclose(self) -> None:
         """Let go of the model's connections."""

@@ -12,7 +12,9 @@ from alphalab.agents import Agent, AgentResult, History
 from alphalab.agents.resuming import is_cut_off
 from alphalab.commands import Access
 from alphalab.models import ModelResponse
+from alphalab.roles.common import report_to_user, spawning_tool
 from alphalab.roles.context import CampaignContext
+from alphalab.roles.streaming import Streaming
 from alphalab.task import Task
 from alphalab.tools import Tool, ToolContext, file_tools, shell, view_image
 from alphalab.workspace import read_text_within
@@ -45,7 +47,10 @@ class RoleAgent(Agent):
         labels = {"role": cls.role_name, "agent": label, "phase": campaign.phase, "experiment": experiment or ""}
         model = campaign.model_for(cls.role_name)
 
+        streaming = Streaming.of(campaign, agent=label, role=cls.role_name, experiment=experiment)
+
         def settle(response: ModelResponse) -> None:
+            streaming.flush()
             campaign.store.add_usage(
                 response.usage, role=cls.role_name, model=response.model, experiment=experiment, phase=campaign.phase
             )
@@ -62,6 +67,7 @@ class RoleAgent(Agent):
             transcript=campaign.workspace.transcripts / f"{label}.jsonl",
             labels=labels,
             on_response=settle,
+            on_delta=streaming.take,
             clock=campaign.clock,
             **extra,
         )
@@ -151,6 +157,8 @@ class RoleAgent(Agent):
         return render_prompt(adapter.prompts[self.prompt_name], values)
 
     def build_tools(self, task: Task | None) -> list[Tool]:
-        """Files, search, a sandboxed shell and pictures."""
+        """Files, search, a sandboxed shell, pictures and a word to people; sub-agents for language models."""
         _ = task
-        return [*file_tools(), view_image, shell(), *self.tools]
+        common = [*file_tools(), view_image, shell()]
+        able = self.model.capabilities.is_language_model
+        return [*common, report_to_user, *([spawning_tool(self, common)] if able else []), *self.tools]

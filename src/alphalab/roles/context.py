@@ -14,7 +14,7 @@ from alphalab.adapters import DomainAdapter
 from alphalab.budget import Budget, Limits
 from alphalab.commands import Launcher
 from alphalab.errors import ConfigError
-from alphalab.events import Event, LessonChanged
+from alphalab.events import Event, LessonChanged, ModelStreamed, Noticed
 from alphalab.experiments import Store
 from alphalab.measurement import Failure, Measurement, Metric
 from alphalab.models import Model
@@ -67,6 +67,11 @@ class CampaignContext:
     def emit(self, event: Event) -> None:
         """Append one event to the record."""
         self.store.append(event)
+
+    def stream(self, piece: ModelStreamed) -> None:
+        """Hand what a model is writing to those who watch; it is not recorded."""
+        if self.store.bus is not None and (trouble := self.store.bus.stream(piece)):
+            self.emit(Noticed(level="warning", message=trouble))
 
     def model_for(self, role: str) -> Model:
         """The model whose turn it is for a role."""

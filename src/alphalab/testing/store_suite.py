@@ -278,12 +278,26 @@ class StoreSuite(ABC):
     def test_usage_adds_up(self, store: AnyStore) -> None:
         """By role, model, experiment and phase; an unknown price makes its sum unknown."""
         assert store.usage() == Usage()
-        call = Usage(calls=1, input_tokens=10, cached_tokens=4, output_tokens=5, reasoning_tokens=2, cost_usd=0.25)
+        call = Usage(
+            calls=1,
+            input_tokens=10,
+            cached_tokens=4,
+            cache_write_tokens=3,
+            output_tokens=5,
+            reasoning_tokens=2,
+            cost_usd=0.25,
+        )
         store.add_usage(call, role="worker", model="a", experiment="exp-0001", phase="experiment")
         store.add_usage(call, role="worker", model="b", experiment="exp-0001", phase="experiment")
         store.add_usage(call, role="explorer", model="a", phase="explore")
         assert store.usage() == Usage(
-            calls=3, input_tokens=30, cached_tokens=12, output_tokens=15, reasoning_tokens=6, cost_usd=0.75
+            calls=3,
+            input_tokens=30,
+            cached_tokens=12,
+            cache_write_tokens=9,
+            output_tokens=15,
+            reasoning_tokens=6,
+            cost_usd=0.75,
         )
         assert {key: usage.calls for key, usage in store.usage("role").items()} == {"explorer": 1, "worker": 2}
         assert {key: usage.calls for key, usage in store.usage("experiment").items()} == {"": 1, "exp-0001": 2}

@@ -18,8 +18,8 @@ from alphalab.errors import ModelError, ModelUnavailable
 from alphalab.models.wire.failures import failure_of
 from alphalab.models.wire.sse import EventLines
 
-_IDLE_S = 300.0
-"""Seconds without a byte; models that think in silence stay below it, and Anthropic sends a ping all the while."""
+_IDLE_S = 600.0
+"""Seconds without a byte: what the SDKs allow, and a local server takes as long to read a long prompt on CPUs."""
 _WHOLE_S = 3600.0
 """Seconds for one answer; a stream that drips on for ever ends here."""
 _HTML = ("<!doctype", "<html")
