@@ -105,28 +105,36 @@ async def test_what_tools_remember_survives(tmp_path):
     assert result.messages[-2].content[0].text == "at 3"
 
 
-async def test_a_cancelled_run_says_which_call_was_interrupted(tmp_path):
-    path, started = tmp_path / "t.jsonl", asyncio.Event()
+async def test_a_cancelled_run_makes_the_calls_again_that_had_no_answer(tmp_path):
+    path, started, made = tmp_path / "t.jsonl", asyncio.Event(), []
 
     @tool
-    async def hang() -> str:
-        """Wait for ever."""
-        started.set()
-        await asyncio.Event().wait()
-        return ""
+    async def quick() -> str:
+        """Answer at once."""
+        made.append("quick")
+        return "quick"
 
-    first = agent(path, [call("echo", text="a"), call("hang")])
-    first.tools = [echo, hang]
-    running = asyncio.ensure_future(first.run("q"))
+    @tool
+    async def slow() -> str:
+        """Wait the first time."""
+        made.append("slow")
+        started.set()
+        if made.count("slow") == 1:
+            await asyncio.Event().wait()
+        return "slow"
+
+    def again(*steps):
+        return Agent(model=ScriptedModel(steps), tools=[quick, slow], transcript=path)
+
+    running = asyncio.ensure_future(again([call("quick"), call("slow")]).run("q"))
     await started.wait()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    second = agent(path, "end")
+    second = again("end")
     await second.run("q", resume=True)
-    answers = second.model.requests[0].messages[-1].content
-    assert (answers[0].text, answers[1].is_error) == ("a", True)
-    assert "interrupted" in answers[1].text
+    assert [block.text for block in second.model.requests[0].messages[-1].content] == ["quick", "slow"]
+    assert made == ["quick", "slow", "slow"]
 
 
 async def test_a_run_that_ended_is_begun_anew(tmp_path):

@@ -13,7 +13,7 @@ from attrs import field, frozen
 from alphalab._redaction import Redaction
 from alphalab._serde import load
 from alphalab.agents.history import History
-from alphalab.agents.transcript import last_run, messages_of
+from alphalab.agents.transcript import history_of, last_run, messages_of
 from alphalab.agents.turn import Call, Turn
 from alphalab.messages import Message, StopReason, TextBlock, ToolResultBlock, Usage
 
@@ -56,12 +56,11 @@ def cut_off_run(path: Path, prompt: str) -> CutOff | None:
     lines = last_run(path)
     if not _is_cut_off(lines):
         return None
-    messages = [line for line in lines if "message" in line]
-    answers = [line for line in messages if "usage" in line]
+    answers = [line for line in lines if "message" in line and "usage" in line]
     if not _began_with(prompt, lines, str(path)):
         return None
     return CutOff(
-        history=History.restored(messages_of(lines, str(path)), _results(lines, messages[-1], str(path))),
+        history=history_of(lines, str(path)),
         usage=sum((load(line["usage"], Usage, subject=str(path)) for line in answers), Usage()),
         sent_tokens=[line["usage"]["input_tokens"] for line in answers],
         seconds=_seconds(lines),
@@ -86,12 +85,6 @@ def calls_of(message: Message, answer: Message) -> tuple[Call, ...]:
     """The calls of one turn with their answers."""
     results = {block.tool_use_id: block for block in answer.content if isinstance(block, ToolResultBlock)}
     return tuple(Call(use=use, result=results[use.id], seconds=0.0) for use in message.tool_uses if use.id in results)
-
-
-def _results(lines: Sequence[dict[str, Any]], last: dict[str, Any], subject: str) -> list[ToolResultBlock]:
-    """Answers that were there before the message that would have held them."""
-    found = lines[max(number for number, line in enumerate(lines) if line is last) :]
-    return [load(line["result"], ToolResultBlock, subject=subject) for line in found if line.get("kind") == "result"]
 
 
 def _began_with(prompt: str, lines: Sequence[dict[str, Any]], subject: str) -> bool:

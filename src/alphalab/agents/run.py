@@ -67,6 +67,7 @@ class Run:
         try:
             reason = await self._loop.run(stopped=self.cut_off and self.cut_off.stop_reason)
         except BaseException as error:
+            self.history.on_message = None  # on disk, calls without an answer stay open: a run that goes on makes them
             self._loop.history.close()
             self._end(_named(error))
             raise

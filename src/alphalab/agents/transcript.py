@@ -27,6 +27,7 @@ from attrs import define, evolve, field
 from alphalab._clock import Clock
 from alphalab._redaction import Redaction
 from alphalab._serde import dump, load
+from alphalab.agents.history import History
 from alphalab.agents.result import AgentStop
 from alphalab.messages import Block, Message, ToolResultBlock, Usage
 from alphalab.models import ModelResponse
@@ -114,8 +115,16 @@ def read_transcript(path: Path) -> tuple[dict[str, Any], ...]:
 
 
 def transcript_messages(path: Path) -> tuple[Message, ...]:
-    """The conversation that the last run in a transcript holds."""
-    return messages_of(last_run(path), str(path))
+    """The conversation that the last run in a transcript holds; calls that have no answer are shown as interrupted."""
+    return history_of(last_run(path), str(path)).messages
+
+
+def history_of(lines: Sequence[dict[str, Any]], subject: str) -> History:
+    """The conversation of one run's lines, with the answers to calls of its last message that are there already."""
+    last = max((number for number, line in enumerate(lines) if "message" in line), default=0)
+    found = [line["result"] for line in lines[last:] if "result" in line]
+    results = [load(result, ToolResultBlock, subject=subject) for result in found]
+    return History.restored(messages_of(lines, subject), results)
 
 
 def messages_of(lines: Sequence[dict[str, Any]], subject: str) -> tuple[Message, ...]:
