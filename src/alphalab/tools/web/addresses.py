@@ -19,6 +19,8 @@ Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """Addresses of a name, as text; raises OSError when there are none."""
 MAX_URL = 8000
 """Characters of the longest URL; servers refuse longer ones themselves."""
+SHOWN = 300
+"""Characters of a URL in a message."""
 
 
 def _networks(*written: str) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -71,6 +73,12 @@ def refusal(address: Address, *, allow_private: bool = False) -> str | None:
     return None
 
 
+def shown(url: httpx2.URL | str) -> str:
+    """A URL as messages show it: quoted, and not at any length, since redirects choose it."""
+    text = str(url)
+    return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}...")
+
+
 def parsed(url: str) -> httpx2.URL:
     """A URL that may be asked for, without its fragment.
 
@@ -85,13 +93,13 @@ def parsed(url: str) -> httpx2.URL:
     try:
         found = httpx2.URL(url.strip()).copy_with(fragment=None)
     except (httpx2.InvalidURL, ValueError) as error:
-        raise ToolError(f"{url!r} is not a URL: {error}") from error
+        raise ToolError(f"{shown(url)} is not a URL: {str(error)[:200]}") from error
     if found.scheme not in {"http", "https"}:
-        raise ToolError(f"{url!r} does not start with http:// or https://; only those are fetched")
+        raise ToolError(f"{shown(url)} does not start with http:// or https://; only those are fetched")
     if found.userinfo or "@" in found.netloc.decode("ascii", "replace"):
         raise ToolError("the URL holds a user name or password; give it without")
     if found.port is not None and not 1 <= found.port <= 65535:
-        raise ToolError(f"{url!r} has port {found.port}; ports are 1 to 65535")
+        raise ToolError(f"{shown(url)} has port {found.port}; ports are 1 to 65535")
     _require_plain_host(found.raw_host.decode("ascii"))
     return found
 
@@ -105,7 +113,7 @@ def _require_plain_host(host: str) -> None:
         return
     labels = host.removesuffix(".").split(".")
     if not host or len(host) > 254 or not all(_NAME.fullmatch(label) for label in labels):
-        raise ToolError(f"{host!r} is not a host name")
+        raise ToolError(f"{host[:SHOWN]!r} is not a host name")
     if _NUMBER.fullmatch(labels[-1]):
         # 127.1, 0x7f000001 and 2130706433 are 127.0.0.1 to some readers and names to others.
         raise ToolError(f"{host!r} is an unusual way to write an address; write it as four decimal numbers")

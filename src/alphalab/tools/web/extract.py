@@ -29,8 +29,8 @@ LINES = frozenset({"li", "dt", "dd", "tr"})
 BLOCKS = LINES | frozenset(
     re.findall(
         r"\w+",
-        "address article aside blockquote body caption details div dl fieldset figcaption figure footer form h1 h2 h3 h4 "
-        "h5 h6 header hr main nav ol p pre section summary table tbody tfoot thead ul",
+        "address article aside blockquote body caption details div dl fieldset figcaption figure footer form h1 h2 h3 "
+        "h4 h5 h6 header hr main nav ol p pre section summary table tbody tfoot thead ul",
     )
 )
 CLOSES = {  # a start tag ends an open element of these names, whose end tag HTML lets authors leave out
