@@ -36,6 +36,8 @@ class ModelChoice:
     effort: Effort | None = None
     context_tokens: int | None = None
     """Size of the window; None for what is known of it."""
+    images: bool | None = None
+    """False for a model that cannot look at pictures."""
     patience: float | None = None
     """Seconds for which one call is tried while the provider is down; None for half an hour."""
     key_variable: str | None = None
@@ -60,6 +62,7 @@ class ModelChoice:
             api_key=self._key(),
             effort=self.effort,
             context_tokens=self.context_tokens,
+            images=self.images,
             patience=None if self.patience is None else timedelta(seconds=self.patience),
         )
 
@@ -204,6 +207,8 @@ def _value_problems(table: Mapping[str, Any]) -> Iterator[str]:
     tokens = table.get("context_tokens", 1)
     if type(tokens) is not int or tokens < 1:
         yield f"context_tokens={tokens!r} must be a whole number above zero"
+    if not isinstance(table.get("images", False), bool):
+        yield f"images={table['images']!r} must be true or false"
     patience = table.get("patience", 0)
     if type(patience) not in {int, float} or not 0 <= patience < float("inf"):
         yield f"patience={patience!r} must be a number of seconds; 0 means a single attempt"

@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
 
-from attrs import asdict, frozen
+from attrs import asdict
 
 from alphalab._version import __version__
+from alphalab.cli.checks import Check
+from alphalab.cli.doctor_models import check_models, named_models
 from alphalab.executors import LocalExecutor
 from alphalab.sandbox import BubblewrapSandbox, ProcessSandbox, Sandbox
 
@@ -38,24 +39,10 @@ _ENOUGH_GIB = 2.0
 """Free space below which a campaign is likely to fill the disk."""
 _PATIENCE_S = 15.0
 
-State = Literal["ok", "missing", "broken"]
-
-
-@frozen(kw_only=True)
-class Check:
-    """What was found about one thing."""
-
-    name: str
-    state: State
-    """`missing`: optional, and not here. `broken`: nothing works without it."""
-    found: str
-    remedy: str = ""
-    """What would change it; empty when all is well."""
-
 
 def doctor(arguments: Namespace) -> int:
-    """Check everything; fails only when something is broken that every campaign needs."""
-    checks = list(examine())
+    """Check everything, and call each model that is named; fails when one of them or something else is broken."""
+    checks = [*examine(), *check_models(named_models(arguments.config, arguments.model, arguments.base_url))]
     broken = [check for check in checks if check.state == "broken"]
     if arguments.json:
         print(json.dumps({"ok": not broken, "checks": [asdict(check) for check in checks]}))
@@ -199,7 +186,9 @@ def _keys() -> Iterator[Check]:
             name=name,
             state="ok" if there else "missing",
             found="is set" if there else "is not set",
-            remedy="" if there else 'only needed for that provider\'s models; models = "offline" needs none',
+            remedy="alphalab doctor campaign.toml, or --model NAME, calls the model once"
+            if there
+            else 'only needed for that provider\'s models; models = "offline" needs none',
         )
 
 

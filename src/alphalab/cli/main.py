@@ -90,7 +90,10 @@ def make_parser() -> argparse.ArgumentParser:
     _add_looking(verbs)
     _add_adapters(verbs)
     _add_score(verbs)
-    doctor = _add(verbs, "doctor", "doctor:doctor", "say what works on this machine")
+    doctor = _add(verbs, "doctor", "doctor:doctor", "say what works on this machine, and call each named model once")
+    doctor.add_argument("config", nargs="?", metavar="CONFIG.toml", help="call each model that this campaign names")
+    doctor.add_argument("--model", action="append", default=[], metavar="NAME", help="call this model; may be repeated")
+    doctor.add_argument("--base-url", metavar="URL", help="where the named models are served")
     _add_json(doctor)
     return parser
 

@@ -16,8 +16,8 @@ PROVIDERS: dict[str, str] = {
     "openai-chat": "alphalab.models.openai_chat:OpenAIChatModel",
 }
 """Where the class behind each prefix lives, as `module:attribute`. It is called with the model's name and the keywords
-`base_url`, `api_key` and `effort`, and `context_tokens` when that is given; its module is imported when a model of that
-kind is first asked for."""
+`base_url`, `api_key` and `effort`, and `context_tokens` and `images` when they are given; its module is imported when a
+model of that kind is first asked for."""
 _OFFLINE = "alphalab.models.offline:OfflineModel"
 
 
@@ -28,6 +28,7 @@ def get_model(
     api_key: str | None = None,
     effort: Effort | None = None,
     context_tokens: int | None = None,
+    images: bool | None = None,
     patience: timedelta | None = None,
 ) -> Model:
     """The model that a name stands for; one that speaks to a provider waits and tries again (`RetryingModel`).
@@ -38,14 +39,14 @@ def get_model(
         api_key: None reads the provider's usual environment variable.
         effort: How much the model should think, where it can be told.
         context_tokens: Size of its window; None for what is known of it.
+        images: Whether it can look at pictures; None for yes. Say False for a server's text-only model.
         patience: How long one call is tried while the provider is rate-limited or down; None for half an hour.
 
     Raises:
         ConfigError: The prefix is unknown, the name is missing, or an option does not belong to this kind of model.
     """
     options: dict[str, Any] = {"base_url": base_url, "api_key": api_key, "effort": effort}
-    if context_tokens is not None:
-        options["context_tokens"] = context_tokens
+    options |= _given(context_tokens=context_tokens, images=images)
     given = {**options, "patience": patience}
     _require_sensible(effort, context_tokens, patience)
     if isinstance(source, Model):
@@ -61,7 +62,11 @@ def get_model(
     return RetryingModel(
         model,
         patience=PATIENCE if patience is None else patience,
-        settings={"name": source, **_settings(base_url, effort, context_tokens, patience)},
+        settings={
+            "name": source,
+            **_given(base_url=base_url, effort=effort, context_tokens=context_tokens, images=images),
+            **({} if patience is None else {"patience": patience.total_seconds()}),
+        },
     )
 
 
@@ -70,13 +75,9 @@ def known_models() -> tuple[str, ...]:
     return ("offline", *(f"{prefix}:NAME" for prefix in sorted(PROVIDERS)))
 
 
-def _settings(
-    base_url: str | None, effort: Effort | None, context_tokens: int | None, patience: timedelta | None
-) -> dict[str, Any]:
-    """Options as a configuration says them, without those that were left out."""
-    seconds = None if patience is None else patience.total_seconds()
-    given = {"base_url": base_url, "effort": effort, "context_tokens": context_tokens, "patience": seconds}
-    return {name: value for name, value in given.items() if value is not None}
+def _given(**options: Any) -> dict[str, Any]:
+    """Options without those that were left out."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _require_sensible(effort: str | None, context_tokens: int | None, patience: timedelta | None) -> None:

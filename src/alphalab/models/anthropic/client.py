@@ -34,6 +34,7 @@ class AnthropicModel(WireClient):
         thinking: `adaptive` (the model decides), `off`, or a budget in tokens for models that know only that. None:
             `adaptive` when an effort is named and the model knows it, else the model's own way.
         context_tokens: Size of the window; None for what is published, or `CONTEXT_TOKENS`.
+        images: Whether the model can look at pictures.
 
     Raises:
         ConfigError: An option makes no sense; all problems together.
@@ -50,6 +51,7 @@ class AnthropicModel(WireClient):
         effort: Effort | None = None,
         thinking: Literal["adaptive", "off"] | int | None = None,
         context_tokens: int | None = None,
+        images: bool = True,
     ) -> None:
         url = base_url or os.environ.get(URL_VARIABLE) or OFFICIAL
         problems = option_problems(name, url, effort=effort, efforts=_EFFORTS, context_tokens=context_tokens)
@@ -61,7 +63,12 @@ class AnthropicModel(WireClient):
             name,
             site=AnthropicSite(base_url=url, given_key=api_key),
             capabilities=capabilities_of(
-                PROVIDER, name, context_tokens=context_tokens, default=CONTEXT_TOKENS, web_search=True
+                PROVIDER,
+                name,
+                context_tokens=context_tokens,
+                default=CONTEXT_TOKENS,
+                images=images,
+                web_search=True,
             ),
         )
         self._head = partial(head, model=name, effort=effort)

@@ -30,6 +30,7 @@ class OpenAIModel(WireClient):
         summary: How its thoughts are summarised when an effort is named. None for not at all: for some models OpenAI
             summarises only for organisations that it has verified.
         context_tokens: Size of the window; None for what is published, or `CONTEXT_TOKENS`.
+        images: Whether the model can look at pictures.
         include: What answers bring along beside the usual. A model that does not think refuses the encrypted thoughts
             at the first call; it is asked without them from then on.
 
@@ -47,6 +48,7 @@ class OpenAIModel(WireClient):
         api_key: str | None = None,
         effort: Effort | None = None,
         context_tokens: int | None = None,
+        images: bool = True,
         summary: Literal["auto", "concise", "detailed"] | None = "auto",
         include: tuple[str, ...] = (ENCRYPTED,),
     ) -> None:
@@ -57,7 +59,12 @@ class OpenAIModel(WireClient):
                 PROVIDER, name, base_url=base_url, api_key=api_key, effort=effort, context_tokens=context_tokens
             ),
             capabilities=capabilities_of(
-                PROVIDER, name, context_tokens=context_tokens, default=CONTEXT_TOKENS, web_search=True
+                PROVIDER,
+                name,
+                context_tokens=context_tokens,
+                default=CONTEXT_TOKENS,
+                images=images,
+                web_search=True,
             ),
         )
         self._head = partial(head, model=name, effort=effort, summary=summary)
