@@ -9,6 +9,7 @@ from alphalab.tools.images import view_image
 from alphalab.tools.output import shorten
 from alphalab.tools.search import grep
 from alphalab.tools.shell import shell
+from alphalab.tools.web import fetch_url
 
 __all__ = [
     "Asker",
@@ -21,6 +22,7 @@ __all__ = [
     "check_tools",
     "console_asker",
     "edit_file",
+    "fetch_url",
     "file_tools",
     "grep",
     "list_files",

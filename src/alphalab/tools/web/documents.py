@@ -17,7 +17,7 @@ from alphalab.errors import ToolError
 
 Kind = Literal["html", "pdf", "text"]
 MEMORY_BYTES = 2 << 30
-"""Address space of the process that reads a document; Python with pypdf takes 60 MB of it, a 20 MB page about 500."""
+"""Address space of the process that reads a document; a page of 20 MB takes 260 MB of it."""
 _TEXTS = frozenset(
     {
         "application/javascript",

@@ -43,6 +43,8 @@ CLOSES = {  # a start tag ends an open element of these names, whose end tag HTM
     "option": {"option"},
     "body": {"head"},
 }
+PIECE = 200_000
+"""Characters between two looks at the time."""
 Attributes = dict[str, str]
 
 
@@ -171,22 +173,28 @@ def tidy(text: str) -> str:
     return "\n".join(lines).strip()
 
 
-def read_html(text: str, address: str) -> dict[str, str]:
+def read_html(text: str, address: str, seconds: float) -> dict[str, str]:
     """Title and main text of a page; all its text where the main part is hardly any of it."""
-    page = _parsed(text, address, NEVER_SHOWN | NAVIGATION)
+    end = time.monotonic() + seconds
+    page, note = _parsed(text, address, NEVER_SHOWN | NAVIGATION, end)
     main, everything = tidy("".join(page.main)), tidy("".join(page.pieces))
     if not everything:  # a page that is navigation as far as its tags say
-        everything = tidy("".join(_parsed(text, address, NEVER_SHOWN).pieces))
+        again, note = _parsed(text, address, NEVER_SHOWN, end)
+        everything = tidy("".join(again.pieces))
     chosen = main if len(main) >= 0.25 * len(everything) else everything
-    note = "" if chosen else "there is no text in this page; it may be made by JavaScript, which is not run"
+    if not chosen and not note:
+        note = "there is no text in this page; it may be made by JavaScript, which is not run"
     return {"title": page.title, "text": chosen, "note": note}
 
 
-def _parsed(text: str, address: str, dropped: frozenset[str]) -> Page:
+def _parsed(text: str, address: str, dropped: frozenset[str], end: float) -> tuple[Page, str]:
     page = Page(address, dropped)
-    page.feed(text)
+    for start in range(0, len(text), PIECE):  # about 0.8 s for a million characters full of tags
+        if time.monotonic() > end:
+            return page, f"only the first {start} of {len(text)} characters of the page could be read in time"
+        page.feed(text[start : start + PIECE])
     page.close()
-    return page
+    return page, ""
 
 
 def read_pdf(data: bytes, seconds: float) -> dict[str, str]:
@@ -215,7 +223,7 @@ def _page_text(read: Callable[[], str]) -> str:
     try:
         return read().strip()
     except Exception as error:  # noqa: BLE001 - a parser meets a stranger's bytes; the other pages may be fine
-        return f"[this page cannot be read: {error!r}]"
+        return f"[this page cannot be read: {error!r:.200}]"
 
 
 def _pdf_note(pages: list[str], count: int) -> str:
@@ -241,11 +249,11 @@ def main(arguments: list[str]) -> None:
     set_limits(float(seconds), int(memory_bytes))
     data = sys.stdin.buffer.read()
     try:
-        found = read_pdf(data, float(seconds)) if kind == "pdf" else read_html(data.decode(), address)
+        found = read_pdf(data, float(seconds)) if kind == "pdf" else read_html(data.decode(), address, float(seconds))
     except MemoryError:
         found = {"problem": f"reading it takes more than {int(memory_bytes) >> 20} MiB of memory"}
     except Exception as error:  # noqa: BLE001 - the end of this process; a broken file raises anything
-        found = {"problem": f"it is broken: {error!r}"}
+        found = {"problem": f"it is broken: {error!r:.200}"}
     sys.stdout.write(json.dumps(found))  # ASCII, so that lone surrogates survive
 
 

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
+from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
@@ -161,7 +162,7 @@ class Fetcher:
         # the check, and a stranger's page is no place for a password.
         client = httpx2.AsyncClient(
             trust_env=False,
-            verify=self.tls or httpx2.create_ssl_context(),
+            verify=self.tls or _authorities(),
             follow_redirects=False,
             timeout=httpx2.Timeout(self.time_limit_s, connect=min(CONNECT_S, self.time_limit_s)),
         )
@@ -194,6 +195,13 @@ class Fetcher:
                 if len(data) > self.max_bytes:
                     raise ToolError(f"{shown(url)} is larger than {self.max_bytes} bytes; look for a smaller version")
         return bytes(data)
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    import httpx2  # noqa: PLC0415 - as above
+
+    return httpx2.create_ssl_context()  # reads a few hundred certificates, 30 ms
 
 
 def _host(url: httpx2.URL) -> str:
