@@ -1,13 +1,15 @@
 """Whole campaigns through the real SDKs: a server says in a provider's format what the offline researcher decides."""
 
 import json
+import logging
 import re
 
 import pytest
 from toy_domain import make_campaign
 
+from alphalab.events import Noticed
 from alphalab.messages import Message, TextBlock, ToolResultBlock, ToolUseBlock
-from alphalab.models import ModelRequest, get_model
+from alphalab.models import ModelRequest, RecordingModel, get_model
 from alphalab.models.offline import OfflineModel
 from alphalab.testing.wire import Answer, Call, Say, Status, WireServer
 
@@ -82,11 +84,17 @@ def researcher(seed=0):
 
 @pytest.mark.bubblewrap
 @pytest.mark.parametrize("provider", ["anthropic", "openai-chat"])
-async def test_a_campaign_runs_through_a_provider(provider, tmp_path):
+async def test_a_campaign_runs_through_a_provider(provider, tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.DEBUG)
+    heard, pieces = [], []
     faults = {7: Status(429, headers={"retry-after-ms": "10"}), 20: Status(529), 33: Status(500)}
     async with WireServer(respond=researcher(), faults=faults) as server:
-        model = get_model(f"{provider}:m", base_url=server.base_url(provider), api_key=server.key)
-        campaign = make_campaign(tmp_path, models=model, sandbox="auto")
+        for name in ("ANTHROPIC_API_KEY", "OPENAI_API_KEY"):
+            monkeypatch.setenv(name, server.key)
+        model = RecordingModel(
+            get_model(f"{provider}:m", base_url=server.base_url(provider)), tmp_path / "cassette.jsonl"
+        )
+        campaign = make_campaign(tmp_path, models=model, sandbox="auto", sinks=[heard.append], live=[pieces.append])
         result = await campaign.run()
     assert result.best is not None
     assert {experiment.state.value for experiment in campaign.experiments()} <= {"done", "failed"}
@@ -96,5 +104,13 @@ async def test_a_campaign_runs_through_a_provider(provider, tmp_path):
     assert campaign.usage().cached_tokens > 0.5 * campaign.usage().input_tokens
     assert campaign.usage().cost_usd is None
     assert list(campaign.usage(by="model")) == [f"{provider}:m"]
-    written = "".join(path.read_text(errors="replace") for path in campaign.workspace.rglob("*") if path.is_file())
-    assert server.key not in written
+    waits = [
+        each.event.message for each in heard if isinstance(each.event, Noticed) and "asking again" in each.event.message
+    ]
+    assert len(waits) == len(faults)
+    assert {piece.kind for piece in pieces} == {"text", "arguments", "restart"}
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(written) > 100
+    shown = [repr(heard), repr(pieces), repr(model), caplog.text]
+    assert not any(server.key.encode() in each for each in written)
+    assert not any(server.key in each for each in shown)
