@@ -26,7 +26,12 @@ def by_name(tools):
 
 
 def text_of(output):
-    return "\n".join(block.text for block in output)
+    """What the server said, without the marks of outside text."""
+    (block,) = output
+    first, *said, last = block.text.splitlines()
+    assert "of MCP server" in first
+    assert last.startswith("[end of outside text")
+    return "\n".join(said)
 
 
 def is_alive(pid: int) -> bool:

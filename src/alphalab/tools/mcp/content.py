@@ -6,20 +6,26 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
+from itertools import groupby
 from typing import Any
 
 from alphalab.errors import ToolError
 from alphalab.messages import ImageBlock, TextBlock
 from alphalab.tools.images import MAX_BYTES, image_size
+from alphalab.tools.untrusted import untrusted
 
 Blocks = tuple[TextBlock | ImageBlock, ...]
 
 
-def blocks_of(answer: Mapping[str, Any]) -> Blocks:
-    """Blocks of a `CallToolResult`.
+def blocks_of(answer: Mapping[str, Any], *, source: str) -> Blocks:
+    """Blocks of a `CallToolResult`, whose text is marked as coming from outside.
+
+    Args:
+        answer: The result as the protocol has it.
+        source: Whose it is, for the marks.
 
     Raises:
-        ToolError: The server says that the call failed; the message is what it says.
+        ToolError: The server says that the call failed; the message is what it says, marked likewise.
     """
     found = tuple(_block(each) for each in answer.get("content") or ())
     structured = answer.get("structuredContent")
@@ -27,9 +33,22 @@ def blocks_of(answer: Mapping[str, Any]) -> Blocks:
         # Servers repeat it as text for clients that do not know it; only where they do not is it needed.
         found = (*found, TextBlock(text=json.dumps(structured, ensure_ascii=False)))
     if answer.get("isError"):
-        said = "\n".join(block.text for block in found if isinstance(block, TextBlock))
-        raise ToolError(said or "the server says that the call failed, and not why")
-    return found
+        said = _joined(found)
+        raise ToolError(untrusted(said, source=source) if said else "the server says that the call failed, and not why")
+    return _marked(found, source)
+
+
+def _marked(blocks: Blocks, source: str) -> Blocks:
+    # Texts that follow each other get one pair of marks: some servers send a block for every item of a list.
+    found: list[TextBlock | ImageBlock] = []
+    for is_text, run in groupby(blocks, key=lambda block: isinstance(block, TextBlock)):
+        together = tuple(run)
+        found += [TextBlock(text=untrusted(_joined(together), source=source))] if is_text else together
+    return tuple(found)
+
+
+def _joined(blocks: Blocks) -> str:
+    return "\n".join(block.text for block in blocks if isinstance(block, TextBlock))
 
 
 def _block(content: Mapping[str, Any]) -> TextBlock | ImageBlock:

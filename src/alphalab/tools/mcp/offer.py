@@ -110,7 +110,7 @@ def _tool(connection: Connection, offered: Mapping[str, Any], name: str, time_li
                 answer = await connection.call(theirs, arguments, repeatable=repeatable)
         except TimeoutError as error:
             raise ToolError(f"{name} did not answer within {time_limit_s:g} s; ask for less at a time") from error
-        return blocks_of(answer)
+        return blocks_of(answer, source=f"{theirs} of {connection.server.label}")
 
     said = offered.get("description") or offered.get("title") or f"{theirs} of {connection.server.label}"
     return Tool(
