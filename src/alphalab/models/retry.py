@@ -59,6 +59,9 @@ class RetryingModel(Model):
         """Reading of the clock before which the provider does not want to be asked by anybody."""
         self._closed_for: ModelError | None = None
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.model!r}>"
+
     async def generate(self, request: ModelRequest, *, on_delta: OnDelta | None = None) -> ModelResponse:
         """Answer one request, if need be after waiting; what failed attempts are billed is part of the usage.
 
