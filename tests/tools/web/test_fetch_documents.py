@@ -11,8 +11,8 @@ import pytest
 from web_site import answer, site
 
 from alphalab.errors import ToolError
-from alphalab.tools.web import documents
-from alphalab.tools.web.documents import read_document
+from alphalab.tools.web import documents, extract
+from alphalab.tools.web.documents import Document, read_document
 from alphalab.tools.web.extract import read_html
 from alphalab.tools.web.fetch import Fetcher
 
@@ -182,6 +182,22 @@ async def test_no_secret_reaches_the_process_that_reads(monkeypatch, tmp_path):
 )
 def test_html_as_people_write_it(page, text):
     assert read_html(page, "http://s.example/", 10)["text"] == text
+
+
+def test_long_targets_of_links_do_not_make_a_page_longer():
+    page = f"<base href='http://a.example/{'x' * 5000}/'>" + "<a href=y>z</a> " * 1000
+    assert read_html(page, "http://s.example/", 10)["text"] == "z " * 999 + "z"
+
+
+def test_text_without_end_is_cut(monkeypatch):
+    monkeypatch.setattr(extract, "LONGEST", 10)
+    found = extract.bounded({"title": "", "text": "x" * 11, "note": ""})
+    assert found["text"] == "x" * 10
+    assert found["note"] == "only the first 10 of 11 characters are kept"
+
+
+def test_half_a_surrogate_pair_does_not_reach_a_model():
+    assert Document(text="a\ud800").text == "a?"
 
 
 def test_the_reader_stands_alone():

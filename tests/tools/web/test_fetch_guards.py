@@ -83,9 +83,19 @@ async def test_a_redirect_inside_is_refused(pages, public, inside):
     assert len(pages.asked) == 1
 
 
-async def test_a_redirect_to_another_scheme_is_refused(pages):
-    pages.pages["/go"] = sent_to("file:///etc/passwd")
-    with pytest.raises(ToolError, match="only those are fetched"):
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        ("file:///etc/passwd", "only those are fetched"),
+        ("http://[x/", "is not a URL"),
+        ("http://me:word@a.example/", "user name or password"),
+        ("http://0x7f.1/", "four decimal numbers"),
+        ("", "in a circle"),
+    ],
+)
+async def test_a_redirect_to_what_is_no_page_is_refused(pages, location, words):
+    pages.pages["/go"] = sent_to(location)
+    with pytest.raises(ToolError, match=words):
         await Fetcher(allow_private=True).fetch(pages.url("/go"))
 
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 from alphalab.errors import ToolError
 
@@ -37,12 +37,17 @@ _EXTRACT = Path(__file__).with_name("extract.py")
 _INHERITED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
 
+def _encodable(text: str) -> str:
+    # Halves of surrogate pairs, which PDFs hold and UTF-8 does not, would fail later, when a model is asked.
+    return text.encode(errors="replace").decode()
+
+
 @frozen(kw_only=True)
 class Document:
     """What can be read in a document."""
 
-    title: str = ""
-    text: str
+    title: str = field(default="", converter=_encodable)
+    text: str = field(converter=_encodable)
     note: str = ""
     """What is missing, in our words."""
 

@@ -45,6 +45,10 @@ CLOSES = {  # a start tag ends an open element of these names, whose end tag HTM
 }
 PIECE = 200_000
 """Characters between two looks at the time."""
+LONGEST_LINK = 500
+"""Characters of the longest target that is shown; longer ones carry data, and a base address makes all of them long."""
+LONGEST = 20_000_000
+"""Characters of text that are handed back."""
 Attributes = dict[str, str]
 
 
@@ -131,7 +135,8 @@ class Page(HTMLParser):
             self._end_link()
         with contextlib.suppress(ValueError):  # an unclosed bracket in the host
             target = urljoin(self.address, href.strip())
-            if href and not href.startswith("#") and urlsplit(target).scheme in {"http", "https"}:
+            web = urlsplit(target).scheme in {"http", "https"} and len(target) <= LONGEST_LINK
+            if web and href and not href.startswith("#"):
                 self.link = (target, len(self.pieces))
 
     def _end_link(self) -> None:
@@ -243,6 +248,14 @@ def set_limits(seconds: float, memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def bounded(found: dict[str, str]) -> dict[str, str]:
+    """What was found, without what is beyond `LONGEST`: a PDF may show the same text on a million pages."""
+    text = found.get("text", "")
+    if len(text) <= LONGEST:
+        return found
+    return found | {"text": text[:LONGEST], "note": f"only the first {LONGEST} of {len(text)} characters are kept"}
+
+
 def main(arguments: list[str]) -> None:
     """Read, and print what was found."""
     kind, address, seconds, memory_bytes = arguments
@@ -254,7 +267,7 @@ def main(arguments: list[str]) -> None:
         found = {"problem": f"reading it takes more than {int(memory_bytes) >> 20} MiB of memory"}
     except Exception as error:  # noqa: BLE001 - the end of this process; a broken file raises anything
         found = {"problem": f"it is broken: {error!r:.200}"}
-    sys.stdout.write(json.dumps(found))  # ASCII, so that lone surrogates survive
+    sys.stdout.write(json.dumps(bounded(found)))  # ASCII, so that lone surrogates survive
 
 
 if __name__ == "__main__":

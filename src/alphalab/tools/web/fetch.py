@@ -126,7 +126,7 @@ class Fetcher:
             answer = await self._hop(url)
             if answer.location is None:
                 return str(url), answer
-            url = parsed(urljoin(str(url), answer.location))
+            url = _next(url, answer.location)
             if str(url) in visited:
                 raise ToolError(f"{shown(visited[0])} redirects in a circle, back to {shown(url)}; it may want a login")
         raise ToolError(f"{shown(visited[0])} redirects more than {HOPS} times; the last was to {shown(url)}")
@@ -195,6 +195,14 @@ class Fetcher:
                 if len(data) > self.max_bytes:
                     raise ToolError(f"{shown(url)} is larger than {self.max_bytes} bytes; look for a smaller version")
         return bytes(data)
+
+
+def _next(url: httpx2.URL, location: str) -> httpx2.URL:
+    try:
+        target = urljoin(str(url), location)
+    except ValueError as error:
+        raise ToolError(f"{shown(url)} redirects to {shown(location)}, which is not a URL") from error
+    return parsed(target)
 
 
 @cache
