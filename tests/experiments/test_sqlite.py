@@ -22,6 +22,7 @@ from alphalab.experiments.locks import WriterLock, allows_wal, file_system_type
 from alphalab.experiments.migrations import APPLICATION_ID, MIGRATIONS
 from alphalab.experiments.sqlite import Database
 from alphalab.measurement import Metric
+from alphalab.messages import Usage
 from alphalab.testing.store_suite import advance, make_proposal, make_score
 
 S = ExperimentState
@@ -371,6 +372,20 @@ class TestSchema:
             database.close()
         assert pragma(path, "user_version") == len(more)
         assert pragma(path, "application_id") == APPLICATION_ID
+
+    def test_a_ledger_from_before_cache_writes_were_counted_goes_on(self, path):
+        old = Database.open(path, read_only=False, migrations=MIGRATIONS[:1])
+        with old.transaction():
+            old.write("INSERT INTO usage VALUES ('critic', 'm', '', 'evaluate', 2, 30, 10, 5, 1, 0.5)")
+        old.close()
+        with Store.open(path) as store:
+            before = Usage(
+                calls=2, input_tokens=30, cached_tokens=10, output_tokens=5, reasoning_tokens=1, cost_usd=0.5
+            )
+            assert store.usage("role") == {"critic": before}
+            more = Usage(calls=1, input_tokens=9, cache_write_tokens=7, cost_usd=0.25)
+            store.add_usage(more, role="critic", model="m", phase="evaluate")
+            assert store.usage("model") == {"m": before + more}
 
     def test_an_older_schema_cannot_be_upgraded_by_a_reader(self, path):
         Store.open(path).close()
