@@ -112,3 +112,11 @@ def test_a_campaign_keeps_its_models_in_its_file_and_no_key(tmp_path, monkeypatc
     assert tomllib.loads(path.read_text())["models"] == models
     assert "sk-not-to-be-written" not in path.read_text()
     assert read_config(path).models == models
+
+
+def test_a_key_under_a_misspelt_word_is_not_repeated():
+    made, problems = make_models({"default": "offline", "apikey": "sk-verysecretverysecretverysecret"})
+    assert set(made) == {"default"}
+    (problem,) = problems
+    assert "role 'apikey' is unknown" in problem
+    assert "verysecret" not in problem

@@ -108,7 +108,8 @@ def make_models(models: Any, *, seed: int = 0) -> tuple[dict[str, tuple[Model, .
     by_role: dict[str, tuple[Model, ...]] = {}
     told: dict[str, list[str]] = {}
     for role, value in given.items():
-        if not _several_problems(role, value):  # the form is the configuration's matter
+        known = role in {*ROLES, "default"}  # what stands under another word may be a key, and is not repeated
+        if known and not _several_problems(role, value):  # the form is the configuration's matter
             by_role[role] = tuple(_made(value, made, seed, told, role))
     problems = [f"models, {', '.join(dict.fromkeys(roles))}: {problem}" for problem, roles in told.items()]
     return by_role, problems + _role_problems(given)
