@@ -260,8 +260,8 @@ def main(arguments: list[str]) -> None:
     """Read, and print what was found."""
     kind, address, seconds, memory_bytes = arguments
     set_limits(float(seconds), int(memory_bytes))
-    data = sys.stdin.buffer.read()
     try:
+        data = sys.stdin.buffer.read()
         found = read_pdf(data, float(seconds)) if kind == "pdf" else read_html(data.decode(), address, float(seconds))
     except MemoryError:
         found = {"problem": f"reading it takes more than {int(memory_bytes) >> 20} MiB of memory"}
