@@ -9,10 +9,13 @@ from alphalab.tools.images import view_image
 from alphalab.tools.output import shorten
 from alphalab.tools.search import grep
 from alphalab.tools.shell import shell
-from alphalab.tools.web import fetch_url
+from alphalab.tools.subagent import spawn_agent
+from alphalab.tools.web import Hit, SearchBackend, fetch_url, web_search
 
 __all__ = [
     "Asker",
+    "Hit",
+    "SearchBackend",
     "Tool",
     "ToolContext",
     "ToolError",
@@ -29,7 +32,9 @@ __all__ = [
     "read_file",
     "shell",
     "shorten",
+    "spawn_agent",
     "tool",
     "view_image",
+    "web_search",
     "write_file",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from attrs import define, field, frozen
 
@@ -104,11 +104,15 @@ class Tool:
     parallel: bool = False
     """May run beside other calls of the same turn."""
     time_limit_s: float | None = 600.0
+    server: Literal["web_search"] | None = None
+    """The provider's own tool that stands behind it; it is then never called from here."""
 
     @property
     def spec(self) -> ToolSpec:
         """As a model sees it."""
-        return ToolSpec(name=self.name, description=self.description, parameters=self.arguments.schema)
+        return ToolSpec(
+            name=self.name, description=self.description, parameters=self.arguments.schema, server=self.server
+        )
 
     async def call(self, context: ToolContext, raw: Mapping[str, Any]) -> ToolOutput:
         """Check the arguments and run.
