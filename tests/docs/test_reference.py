@@ -85,6 +85,8 @@ def documented_keys():
 
 
 def default_of(attribute):
+    if isinstance(attribute.default, bool):  # as TOML writes it
+        return str(attribute.default).lower()
     if attribute.default is attrs.NOTHING:
         return "required"
     if attribute.default is None:

@@ -4,6 +4,7 @@ from alphalab.agents.agent import Agent
 from alphalab.agents.finish import finish
 from alphalab.agents.history import History
 from alphalab.agents.result import AgentResult, AgentStop
+from alphalab.agents.spawning import sub_agents
 from alphalab.agents.transcript import read_transcript, transcript_messages
 from alphalab.agents.turn import Call, Continue, Next, Turn
 
@@ -18,5 +19,6 @@ __all__ = [
     "Turn",
     "finish",
     "read_transcript",
+    "sub_agents",
     "transcript_messages",
 ]

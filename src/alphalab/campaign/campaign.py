@@ -29,6 +29,7 @@ from alphalab.playbook import Playbook
 from alphalab.resources import Resources
 from alphalab.roles import RoleAgent
 from alphalab.task import Task
+from alphalab.tools import Tool
 from alphalab.workspace import Workspace
 
 _LOOK_S = 0.2
@@ -71,6 +72,14 @@ class Campaign:
     adapter_options: Mapping[str, Any] = field(factory=dict[str, Any])
     limits: Limits = field(factory=Limits)
     """Of each agent run."""
+    search: str = "provider"
+    """How the roles that look things up search: the models' own `provider` where it can, the name of a service
+    (`arxiv`, `semanticscholar`, `brave`, `tavily`), or `none`."""
+    fetch: bool = False
+    """Whether these roles may also read pages of the public web. Off, because who reads both your data and strangers'
+    pages can be talked into sending the one to the other."""
+    tools: Sequence[Tool] = ()
+    """Your own, for every role."""
     sinks: Sequence[Sink] = ()
     """Told of every event while this process runs the campaign."""
     live: Sequence[LiveSink] = ()
@@ -110,6 +119,8 @@ class Campaign:
             "workers": read.workers,
             "seed": read.seed,
             "sandbox": read.sandbox,
+            "search": read.search,
+            "fetch": read.fetch,
             "adapter_options": read.adapter_options,
             "limits": read.limits,
         }

@@ -41,6 +41,10 @@ class CampaignConfig:
     workers: int = 2
     seed: int = 0
     sandbox: str = "auto"
+    search: str = "provider"
+    """`provider`, a service's name, or `none`."""
+    fetch: bool = False
+    """Whether roles that look things up may read pages of the public web."""
     adapter_options: dict[str, Any] = field(factory=dict[str, Any])
     budget: Budget = field(factory=Budget)
     executor: dict[str, Any] = field(factory=lambda: {"kind": "local"})

@@ -25,6 +25,7 @@ from alphalab.roles import ROLES, CampaignContext
 from alphalab.sandbox import Sandbox, get_sandbox
 from alphalab.scorer import open_scorer
 from alphalab.task import Task
+from alphalab.tools import Tool, check_tools, fetch_url, web_search
 from alphalab.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Prepared:
 
     adapter: DomainAdapter
     models: Mapping[str, tuple[Model, ...]]
+    looking_up: tuple[Tool, ...]
     sandbox: Sandbox
     executor: Executor
     config: CampaignConfig
@@ -55,8 +57,9 @@ def ready(campaign: Campaign) -> Prepared:
     space = Workspace(campaign.workspace)
     adapter = load_adapter(campaign.adapter, options=campaign.adapter_options)
     models, problems = make_models(campaign.models, seed=campaign.seed)
+    looking_up, trouble = _looking_up(campaign)
     config = describe(campaign, adapter)
-    problems += [*config.check(), *_role_problems(campaign), *_workspace_problems(space, config)]
+    problems += [*trouble, *config.check(), *_role_problems(campaign), *_workspace_problems(space, config)]
     problems += [*_class_problems(adapter), *_task_problems(adapter, campaign.task)]
     if not adapter.scores:
         problems.append(
@@ -74,7 +77,21 @@ def ready(campaign: Campaign) -> Prepared:
     executor = campaign.executor or LocalExecutor()
     if isinstance(executor, LocalExecutor) and executor.root is None:
         executor = attrs.evolve(executor, root=space.jobs)
-    return Prepared(adapter=adapter, models=models, sandbox=sandbox, executor=executor, config=config)
+    return Prepared(
+        adapter=adapter, models=models, looking_up=looking_up, sandbox=sandbox, executor=executor, config=config
+    )
+
+
+def _looking_up(campaign: Campaign) -> tuple[tuple[Tool, ...], list[str]]:
+    """Tools of the roles that look things up, and what is wrong with them and with the caller's own."""
+    found, problems = list[Tool](), list[str]()
+    try:
+        found += [] if campaign.search == "none" else [web_search(campaign.search)]
+        found += [fetch_url()] if campaign.fetch else []
+        check_tools([*campaign.tools, *found])
+    except ConfigError as error:
+        problems += error.problems
+    return tuple(found), problems
 
 
 def describe(campaign: Campaign, adapter: DomainAdapter) -> CampaignConfig:
@@ -94,6 +111,8 @@ def describe(campaign: Campaign, adapter: DomainAdapter) -> CampaignConfig:
         workers=campaign.workers,
         seed=campaign.seed,
         sandbox=campaign.sandbox,
+        search=campaign.search,
+        fetch=campaign.fetch,
         adapter_options=dict(campaign.adapter_options),
         budget=campaign.budget,
         executor=describe_executor(campaign.executor or LocalExecutor()),
@@ -209,6 +228,8 @@ def _context(campaign: Campaign, prepared: Prepared, store: Store, space: Worksp
         budget=campaign.budget,
         resources=resources,
         limits=campaign.limits,
+        looking_up=prepared.looking_up,
+        tools=campaign.tools,
         clock=campaign.clock,
         seed=campaign.seed,
     )

@@ -33,6 +33,8 @@ _EXTRAS = {
     "tables": ("h5py", "pyarrow"),
     "s3": ("s3fs",),
     "mlflow": ("mlflow",),
+    "web": ("pypdf",),
+    "mcp": ("mcp",),
 }
 _KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY")
 _ENOUGH_GIB = 2.0

@@ -39,6 +39,9 @@ class RoleAgent(Agent):
     """As models, events and the ledger name it."""
     prompt_name: ClassVar[str] = ""
     """Which of the adapter's prompts it follows."""
+    looks_up: ClassVar[bool] = False
+    """Whether it may search the web, where the campaign allows it. Authors of submissions may not: the answers to a
+    public data set are out there."""
 
     @classmethod
     def for_campaign(cls, campaign: CampaignContext, *, experiment: str | None = None, **extra: Any) -> Self:
@@ -157,8 +160,14 @@ class RoleAgent(Agent):
         return render_prompt(adapter.prompts[self.prompt_name], values)
 
     def build_tools(self, task: Task | None) -> list[Tool]:
-        """Files, search, a sandboxed shell, pictures and a word to people; sub-agents for language models."""
+        """Files, a sandboxed shell, pictures, a word to people; sub-agents and the web for language models."""
         _ = task
         common = [*file_tools(), view_image, shell()]
-        able = self.model.capabilities.is_language_model
-        return [*common, report_to_user, *([spawning_tool(self, common)] if able else []), *self.tools]
+        return [*common, report_to_user, *self._for_language_models(common), *self.campaign.tools, *self.tools]
+
+    def _for_language_models(self, common: list[Tool]) -> list[Tool]:
+        able = self.model.capabilities
+        if not able.is_language_model:
+            return []
+        found = self.campaign.looking_up if self.looks_up else ()
+        return [spawning_tool(self, common), *(each for each in found if able.web_search or not each.server)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
@@ -22,6 +22,7 @@ from alphalab.playbook import Playbook
 from alphalab.resources import Resources
 from alphalab.scorer import submission_digest
 from alphalab.task import Task
+from alphalab.tools import Tool
 from alphalab.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ class CampaignContext:
     resources: Resources
     limits: Limits = field(factory=Limits)
     """Of each agent run."""
+    looking_up: Sequence[Tool] = ()
+    """Tools of roles that look things up outside."""
+    tools: Sequence[Tool] = ()
+    """The caller's own, for every role."""
     clock: Clock = field(factory=SystemClock)
     seed: int = 0
     phase: str = ""

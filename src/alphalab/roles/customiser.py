@@ -32,6 +32,7 @@ class Customiser(RoleAgent):
     """Brings the adapter's words up to date with the data; its metric and layout stay as they are."""
 
     role_name: ClassVar[str] = "adapter"
+    looks_up: ClassVar[bool] = True
 
     @classmethod
     def writes(cls, campaign: CampaignContext, experiment: str | None) -> tuple[Path, ...]:

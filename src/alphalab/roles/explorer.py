@@ -27,6 +27,7 @@ class Explorer(RoleAgent):
 
     role_name: ClassVar[str] = "explorer"
     prompt_name: ClassVar[str] = "explorer"
+    looks_up: ClassVar[bool] = True
 
     @classmethod
     def writes(cls, campaign: CampaignContext, experiment: str | None) -> tuple[Path, ...]:

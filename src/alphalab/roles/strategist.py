@@ -18,6 +18,7 @@ class Strategist(RoleAgent):
 
     role_name: ClassVar[str] = "strategist"
     prompt_name: ClassVar[str] = "strategist"
+    looks_up: ClassVar[bool] = True
     wanted: int = 1
     """Proposals the harness can take now."""
 
