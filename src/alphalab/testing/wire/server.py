@@ -45,7 +45,7 @@ class WireServer:
     """
 
     respond: Respond | Sequence[Answer]
-    """Makes the answer to a request, or the answers in order."""
+    """Makes the answer to a request, or the answers in order; requests after the last one get status 500."""
     faults: Mapping[int, Fault] = field(factory=dict[int, Fault])
     """What breaks, by the number of the request."""
     key: str = "sk-wire-valid-key-0123456789"
@@ -60,6 +60,8 @@ class WireServer:
     """All that came, in order."""
     gone: list[int] = field(factory=list[int], init=False)
     """Numbers of the requests whose client went away before the answer was complete."""
+    unanswered: list[int] = field(factory=list[int], init=False)
+    """Numbers of the requests that came after the last answer; they got status 500."""
     connections: int = field(default=0, init=False)
     _answered: int = field(default=0, init=False)
     _given: Given = field(factory=Given, init=False)
@@ -151,6 +153,11 @@ class WireServer:
             await connection.answer(refused[0], _JSON, _dump(refused[1]), {})
             return True
         answer = self._answer(received)
+        if answer is None:
+            self.unanswered.append(received.number)
+            message = f"this is request {received.number + 1}, and the server was given no answer for it"
+            await connection.answer(500, _JSON, _dump(form.error(500, "", message)), {})
+            return True
         counted = self._counted(answer, received)
         if not received.body.get("stream"):
             await connection.answer(200, _JSON, _dump(form.whole(answer, counted, received.body, self._given)), {})
@@ -202,13 +209,11 @@ class WireServer:
             return 400, form.error(400, "", f"request has a value of the wrong type: {error}")
         return None
 
-    def _answer(self, received: Received) -> Answer:
+    def _answer(self, received: Received) -> Answer | None:
         if callable(self.respond):
             return self.respond(received)
         at, self._answered = self._answered, self._answered + 1
-        if at >= len(self.respond):
-            raise AssertionError(f"request {received.number} is one more than the {len(self.respond)} answers")
-        return self.respond[at]
+        return self.respond[at] if at < len(self.respond) else None
 
     def _counted(self, answer: Answer, received: Received) -> Counted:
         counted: Counted = self._caches[received.path].count(received.raw, received.body)
