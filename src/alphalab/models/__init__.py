@@ -1,5 +1,6 @@
 """Language models, and things that answer like one."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from alphalab.models.base import Capabilities, Effort, Model, ModelRequest, ModelResponse, OnDelta
@@ -13,11 +14,22 @@ from alphalab.models.retry import RetryingModel
 from alphalab.models.scripted import ScriptedModel
 
 if TYPE_CHECKING:
+    from alphalab.models.anthropic import AnthropicModel
     from alphalab.models.offline import OfflineModel
+    from alphalab.models.openai import OpenAIModel
+    from alphalab.models.openai_chat import OpenAIChatModel
+
+_LAZY = {
+    "AnthropicModel": "alphalab.models.anthropic",
+    "OfflineModel": "alphalab.models.offline",
+    "OpenAIChatModel": "alphalab.models.openai_chat",
+    "OpenAIModel": "alphalab.models.openai",
+}
 
 __all__ = [
     "IGNORED",
     "PROVIDERS",
+    "AnthropicModel",
     "Capabilities",
     "Effort",
     "FallbackModel",
@@ -27,6 +39,8 @@ __all__ = [
     "ModelResponse",
     "OfflineModel",
     "OnDelta",
+    "OpenAIChatModel",
+    "OpenAIModel",
     "Price",
     "RecordingModel",
     "ReplayModel",
@@ -40,9 +54,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`OfflineModel` is loaded when it is first asked for; campaigns with language models do not need its rules."""
-    if name == "OfflineModel":
-        from alphalab.models.offline import OfflineModel  # noqa: PLC0415 - lazily, see above
-
-        return OfflineModel
+    """Classes that not everybody needs are loaded when they are first asked for."""
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
