@@ -20,7 +20,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -227,17 +229,15 @@ class ModelSuite(ModelFaultSuite):
         answers = await asyncio.gather(*map(model.generate, requests))
         assert [answer.message.text for answer in answers] == [f"word{n}" for n in range(32)]
 
-    def test_two_event_loops_one_after_the_other(self, plain_model: Callable[[WireServer], Model]) -> None:
-        """Connections belong to a loop; a model may be used from several."""
-
-        async def once() -> str:
-            async with WireServer(respond=[Answer(content=(Say("hi"),))]) as running:
-                model = plain_model(running)
-                text = (await model.generate(asking(Message.user("hi")))).message.text
-                await model.aclose()
-                return text
-
-        assert [asyncio.run(once()), asyncio.run(once())] == ["hi", "hi"]
+    def test_two_event_loops_in_turn(self, plain_model: Callable[[WireServer], Model]) -> None:
+        """Connections belong to a loop; one model may be used from several."""
+        with _serving(Answer(content=(Say("hi"),))) as running, asyncio.Runner() as one, asyncio.Runner() as two:
+            model = plain_model(running)
+            request = asking(Message.user("hi"))
+            said = [loop.run(model.generate(request)).message.text for loop in (one, two, one, two)]
+            for loop in (one, two):
+                loop.run(model.aclose())
+        assert said == ["hi"] * 4
 
     @pytest.fixture
     def ask(self, make_model: Any, server: Any) -> Any:
@@ -248,6 +248,23 @@ class ModelSuite(ModelFaultSuite):
             return await make_model(running).generate(asking(Message.user("hi"))), running
 
         return asked
+
+
+@contextmanager
+def _serving(answer: Answer) -> Generator[WireServer]:
+    """A server in a loop of its own, which goes on while others stand still."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    running = WireServer(respond=lambda _: answer)
+    try:
+        asyncio.run_coroutine_threadsafe(running.start(), loop).result(10)
+        yield running
+    finally:
+        asyncio.run_coroutine_threadsafe(running.aclose(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
 
 
 def running_tokens(running: WireServer) -> float:
