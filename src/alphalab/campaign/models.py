@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -52,27 +51,19 @@ class ModelChoice:
         """The model; nothing is called.
 
         Raises:
-            ConfigError: The name or an option is wrong, or the named variable is not set.
+            ConfigError: The name or an option is wrong.
         """
         if self == ModelChoice(name="offline"):
             return OfflineModel(seed=seed)
         return get_model(
             self.name,
             base_url=self.base_url,
-            api_key=self._key(),
+            key_variable=self.key_variable,
             effort=self.effort,
             context_tokens=self.context_tokens,
             images=self.images,
             patience=None if self.patience is None else timedelta(seconds=self.patience),
         )
-
-    def _key(self) -> str | None:
-        if self.key_variable is None:
-            return None
-        key = os.environ.get(self.key_variable, "").strip()
-        if not key:
-            raise ConfigError(f"{self.key_variable} is not set; set it to the key of {self.name!r}")
-        return key
 
 
 KEYS = tuple(attribute.name for attribute in fields(ModelChoice))

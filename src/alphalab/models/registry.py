@@ -16,8 +16,8 @@ PROVIDERS: dict[str, str] = {
     "openai-chat": "alphalab.models.openai_chat:OpenAIChatModel",
 }
 """Where the class behind each prefix lives, as `module:attribute`. It is called with the model's name and the keywords
-`base_url`, `api_key` and `effort`, and `context_tokens` and `images` when they are given; its module is imported when a
-model of that kind is first asked for."""
+`base_url`, `api_key` and `effort`, and with `key_variable`, `context_tokens` and `images` when they are given; its module
+is imported when a model of that kind is first asked for."""
 _OFFLINE = "alphalab.models.offline:OfflineModel"
 
 
@@ -26,6 +26,7 @@ def get_model(
     *,
     base_url: str | None = None,
     api_key: str | None = None,
+    key_variable: str | None = None,
     effort: Effort | None = None,
     context_tokens: int | None = None,
     images: bool | None = None,
@@ -36,7 +37,8 @@ def get_model(
     Args:
         source: `offline`, `PREFIX:NAME` with a prefix of `PROVIDERS`, or a model, which is returned as it is.
         base_url: Where to find a compatible server; None for the provider's own.
-        api_key: None reads the provider's usual environment variable.
+        api_key: None reads the environment variable of the key, at the first call.
+        key_variable: Which one; None for the provider's usual one.
         effort: How much the model should think, where it can be told.
         context_tokens: Size of its window; None for what is known of it.
         images: Whether it can look at pictures; None for yes. Say False for a server's text-only model.
@@ -46,7 +48,7 @@ def get_model(
         ConfigError: The prefix is unknown, the name is missing, or an option does not belong to this kind of model.
     """
     options: dict[str, Any] = {"base_url": base_url, "api_key": api_key, "effort": effort}
-    options |= _given(context_tokens=context_tokens, images=images)
+    options |= _given(key_variable=key_variable, context_tokens=context_tokens, images=images)
     given = {**options, "patience": patience}
     _require_sensible(effort, context_tokens, patience)
     if isinstance(source, Model):
@@ -64,7 +66,13 @@ def get_model(
         patience=PATIENCE if patience is None else patience,
         settings={
             "name": source,
-            **_given(base_url=base_url, effort=effort, context_tokens=context_tokens, images=images),
+            **_given(
+                base_url=base_url,
+                key_variable=key_variable,
+                effort=effort,
+                context_tokens=context_tokens,
+                images=images,
+            ),
             **({} if patience is None else {"patience": patience.total_seconds()}),
         },
     )

@@ -10,7 +10,7 @@ from typing import Literal
 from alphalab.errors import ConfigError, ModelError
 from alphalab.models.anthropic.decode import MessageReader
 from alphalab.models.anthropic.encode import PROVIDER, Thinking, encoded_message, head, with_cache_points
-from alphalab.models.anthropic.site import OFFICIAL, URL_VARIABLE, AnthropicSite
+from alphalab.models.anthropic.site import KEY_VARIABLE, OFFICIAL, URL_VARIABLE, AnthropicSite
 from alphalab.models.base import Effort, ModelRequest, OnDelta
 from alphalab.models.wire.bodies import Bodies
 from alphalab.models.wire.client import WireClient, capabilities_of, option_problems
@@ -30,6 +30,7 @@ class AnthropicModel(WireClient):
         name: As the provider names it.
         base_url: None for `ANTHROPIC_BASE_URL`, and without that Anthropic's own.
         api_key: None for `ANTHROPIC_API_KEY`, or the token in `ANTHROPIC_AUTH_TOKEN`.
+        key_variable: Environment variable of the key, where it is not the usual one.
         effort: How much the model should put into its answers: `low`, `medium`, `high`, `xhigh` or `max`.
         thinking: `adaptive` (the model decides), `off`, or a budget in tokens for models that know only that. None:
             `adaptive` when an effort is named and the model knows it, else the model's own way.
@@ -48,6 +49,7 @@ class AnthropicModel(WireClient):
         *,
         base_url: str | None = None,
         api_key: str | None = None,
+        key_variable: str | None = None,
         effort: Effort | None = None,
         thinking: Literal["adaptive", "off"] | int | None = None,
         context_tokens: int | None = None,
@@ -61,7 +63,7 @@ class AnthropicModel(WireClient):
         super().__init__(
             PROVIDER,
             name,
-            site=AnthropicSite(base_url=url, given_key=api_key),
+            site=AnthropicSite(base_url=url, given_key=api_key, key_variable=key_variable or KEY_VARIABLE),
             capabilities=capabilities_of(
                 PROVIDER,
                 name,

@@ -28,11 +28,13 @@ class AnthropicSite:
 
     base_url: str
     given_key: str | None = field(default=None, repr=False)
-    """None: what `ANTHROPIC_API_KEY`, or else `ANTHROPIC_AUTH_TOKEN`, holds at the first call."""
+    """None: what the variable holds at the first call."""
+    key_variable: str = KEY_VARIABLE
+    """Environment variable of the key; beside the usual one, `ANTHROPIC_AUTH_TOKEN` may hold a token."""
 
     def problems(self) -> tuple[str, ...]:
         """What already shows that no call can succeed; empty when nothing does."""
-        return key_problems(self._credential()[1], KEY_VARIABLE)
+        return key_problems(self._credential()[1], self.key_variable)
 
     def endpoint(self) -> Endpoint:
         """The way there, through the SDK.
@@ -54,7 +56,7 @@ class AnthropicSite:
 
         return Endpoint(
             provider=PROVIDER,
-            key_variable=KEY_VARIABLE,
+            key_variable=self.key_variable,
             make_client=make_client,
             sdk=anthropic,
             response=httpx2.Response,
@@ -94,8 +96,6 @@ class AnthropicSite:
         """Name of the SDK's argument, and the key or token for it."""
         if self.given_key is not None:
             return "api_key", self.given_key.strip()
-        for argument, variable in (("api_key", KEY_VARIABLE), ("auth_token", _TOKEN_VARIABLE)):
-            found = os.environ.get(variable, "").strip()
-            if found:
-                return argument, found
-        return "api_key", ""
+        key = os.environ.get(self.key_variable, "").strip()
+        token = os.environ.get(_TOKEN_VARIABLE, "").strip() if self.key_variable == KEY_VARIABLE else ""
+        return ("auth_token", token) if token and not key else ("api_key", key)

@@ -26,6 +26,7 @@ class OpenAIModel(WireClient):
         name: As the provider names it.
         base_url: None for `OPENAI_BASE_URL`, and without that OpenAI's own.
         api_key: None for `OPENAI_API_KEY`; a server that asks for none takes any word.
+        key_variable: Environment variable of the key, where it is not the usual one.
         effort: How much the model should think. Not every model takes every one.
         summary: How its thoughts are summarised when an effort is named. None for not at all: for some models OpenAI
             summarises only for organisations that it has verified.
@@ -46,6 +47,7 @@ class OpenAIModel(WireClient):
         *,
         base_url: str | None = None,
         api_key: str | None = None,
+        key_variable: str | None = None,
         effort: Effort | None = None,
         context_tokens: int | None = None,
         images: bool = True,
@@ -56,7 +58,13 @@ class OpenAIModel(WireClient):
             PROVIDER,
             name,
             site=site_of(
-                PROVIDER, name, base_url=base_url, api_key=api_key, effort=effort, context_tokens=context_tokens
+                PROVIDER,
+                name,
+                base_url=base_url,
+                api_key=api_key,
+                key_variable=key_variable,
+                effort=effort,
+                context_tokens=context_tokens,
             ),
             capabilities=capabilities_of(
                 PROVIDER,

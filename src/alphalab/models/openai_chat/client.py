@@ -26,6 +26,7 @@ class OpenAIChatModel(WireClient):
         name: As the server names it.
         base_url: None for `OPENAI_BASE_URL`, and without that OpenAI's own.
         api_key: None for `OPENAI_API_KEY`. Servers other than OpenAI's may do without.
+        key_variable: Environment variable of the key, where it is not the usual one.
         effort: How much the model should think, for servers that can be told.
         context_tokens: Size of the window; None for what is published, or `CONTEXT_TOKENS`.
         images: Whether the model can look at pictures.
@@ -45,6 +46,7 @@ class OpenAIChatModel(WireClient):
         *,
         base_url: str | None = None,
         api_key: str | None = None,
+        key_variable: str | None = None,
         effort: Effort | None = None,
         context_tokens: int | None = None,
         images: bool = True,
@@ -55,6 +57,7 @@ class OpenAIChatModel(WireClient):
             name,
             base_url=base_url,
             api_key=api_key,
+            key_variable=key_variable,
             effort=effort,
             context_tokens=context_tokens,
             key_optional=True,

@@ -32,7 +32,9 @@ class Site:
     base_url: str
     """Ends in `/v1` for most servers."""
     given_key: str | None = field(default=None, repr=False)
-    """None: what `OPENAI_API_KEY` holds at the first call."""
+    """None: what the variable holds at the first call."""
+    key_variable: str = KEY_VARIABLE
+    """Environment variable of the key."""
     key_optional: bool = False
     """Whether a call without a key makes sense."""
 
@@ -44,7 +46,7 @@ class Site:
     def problems(self) -> tuple[str, ...]:
         """What already shows that no call can succeed; empty when nothing does."""
         key = self._key()
-        return () if self.key_optional and not key else key_problems(key, KEY_VARIABLE)
+        return () if self.key_optional and not key else key_problems(key, self.key_variable)
 
     def endpoint(self) -> Endpoint:
         """The way there, through the SDK.
@@ -65,7 +67,7 @@ class Site:
 
         return Endpoint(
             provider=self.provider,
-            key_variable=KEY_VARIABLE,
+            key_variable=self.key_variable,
             make_client=make_client,
             sdk=openai,
             response=httpx2.Response,
@@ -103,7 +105,7 @@ class Site:
 
     def _key(self) -> str:
         # A line feed that came along with the key would be quoted, key and all, in the error about the bad header.
-        return (self.given_key if self.given_key is not None else os.environ.get(KEY_VARIABLE, "")).strip()
+        return (self.given_key if self.given_key is not None else os.environ.get(self.key_variable, "")).strip()
 
 
 def site_of(
@@ -112,6 +114,7 @@ def site_of(
     *,
     base_url: str | None,
     api_key: str | None,
+    key_variable: str | None,
     effort: Effort | None,
     context_tokens: int | None,
     key_optional: bool = False,
@@ -122,7 +125,8 @@ def site_of(
         provider: As messages name it.
         name: Of the model.
         base_url: None for the one in `OPENAI_BASE_URL`, and without that OpenAI's own.
-        api_key: None for the one in `OPENAI_API_KEY`.
+        api_key: None for the one in the variable.
+        key_variable: None for `OPENAI_API_KEY`.
         effort: Checked here together with the rest; not every model takes each, which the provider says itself.
         context_tokens: Checked likewise.
         key_optional: Whether a server other than OpenAI's may do without a key.
@@ -134,5 +138,5 @@ def site_of(
     problems = option_problems(name, url, effort=effort, efforts=get_args(Effort), context_tokens=context_tokens)
     if problems:
         raise ConfigError.of(f"{provider} model {name!r}", problems)
-    site = Site(provider=provider, base_url=url, given_key=api_key)
+    site = Site(provider=provider, base_url=url, given_key=api_key, key_variable=key_variable or KEY_VARIABLE)
     return evolve(site, key_optional=key_optional and not site.is_official)
