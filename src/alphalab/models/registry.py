@@ -16,8 +16,8 @@ PROVIDERS: dict[str, str] = {
     "openai-chat": "alphalab.models.openai_chat:OpenAIChatModel",
 }
 """Where the class behind each prefix lives, as `module:attribute`. It is called with the model's name and the keywords
-`base_url`, `api_key` and `effort`, and with `key_variable`, `context_tokens` and `images` when they are given; its module
-is imported when a model of that kind is first asked for."""
+`base_url`, `api_key` and `effort`, and with `key_variable`, `context_tokens` and `images` when they are given; its
+module is imported when a model of that kind is first asked for."""
 _OFFLINE = "alphalab.models.offline:OfflineModel"
 
 
