@@ -58,8 +58,20 @@ class ToolRunner:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._one(use, history, limit)) for use in uses]
         except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from errors
-        return tuple(task.result() for task in tasks)
+            raise _tampered(errors) or errors.exceptions[0] from errors
+        return tuple(self._ended(task, use, history) for task, use in zip(tasks, uses, strict=True))
+
+    def _ended(self, task: asyncio.Task[Call], use: ToolUseBlock, history: History) -> Call:
+        """What a call gave; one that cancelled its own task ends neither the others nor the run."""
+        if not task.cancelled():
+            return task.result()
+        known = history.recorded(use.id)
+        if known is not None:
+            return Call(use=use, result=known, seconds=0.0)
+        content, failed = self._defect(self.tools[use.name], asyncio.CancelledError("it cancelled its own task"))
+        call = self.settled(use, content, failed=failed)
+        history.record(call.result)
+        return call
 
     async def _one(self, use: ToolUseBlock, history: History, limit: int) -> Call:
         known = history.recorded(use.id)
@@ -80,7 +92,7 @@ class ToolRunner:
             ToolCalled(
                 agent=self.agent,
                 role=self.role,
-                tool=use.name,
+                tool=self._brief(use.name, 100),
                 arguments=self._brief(json.dumps(use.input, ensure_ascii=False, default=str), 500),
                 ok=not failed,
                 summary=self._brief(result.text, 300),
@@ -112,7 +124,10 @@ class ToolRunner:
             if _is_cancelled():
                 raise
             return self._defect(tool, error)  # something inside the tool was cancelled, not this run
-        except Exception as error:  # noqa: BLE001 - a defect in one tool must not end a campaign
+        except Exception as error:  # a defect in one tool must not end a campaign
+            tampered = _tampered(error)
+            if tampered is not None:
+                raise tampered from error
             if isinstance(error, TimeoutError) and timer.expired():
                 return _text(f"{use.name} was ended at its time limit; ask for less at a time"), True
             return self._defect(tool, error)
@@ -122,11 +137,11 @@ class ToolRunner:
         return min((limit for limit in (tool.time_limit_s, left) if limit is not None), default=None)
 
     def _defect(self, tool: Tool, error: BaseException) -> tuple[Content, bool]:
-        words = f"{type(error).__name__}: {error}"
+        words = f"{type(error).__name__}: {_words(error)}"
         self.emit(
             Noticed(
                 level="warning",
-                message=f"tool {tool.name!r} of {self.agent} failed unexpectedly: {self.redaction.text(words)[:300]}",
+                message=f"tool {tool.name!r} of {self.agent} failed unexpectedly: {self._brief(words, 300)}",
                 facts={"tool": tool.name, "agent": self.agent, "error": type(error).__name__},
             )
         )
@@ -146,6 +161,22 @@ class ToolRunner:
                 f"it returned {type(text).__name__}; a tool returns text, a TextBlock, an ImageBlock or a tuple"
             )
         return TextBlock(text=show(self.context, tool.name, encodable(text), limit) or "(no output)")
+
+
+def _tampered(error: BaseException) -> EvaluationTampered | None:
+    """The tampering that a group of errors is about, if it is."""
+    if not isinstance(error, BaseExceptionGroup):
+        return None
+    inside = cast("tuple[BaseException, ...]", error.exceptions)  # pyright: ignore[reportUnknownMemberType]
+    found = (each if isinstance(each, EvaluationTampered) else _tampered(each) for each in inside)
+    return next((each for each in found if each is not None), None)
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - what a foreign error does when asked for its words is no reason to end a run
+        return "(it cannot say why)"
 
 
 def _text(text: str) -> Content:
