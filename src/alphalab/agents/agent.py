@@ -12,13 +12,13 @@ from alphalab._clock import Clock, SystemClock
 from alphalab._sync import syncify
 from alphalab.agents.history import History
 from alphalab.agents.result import AgentResult
-from alphalab.agents.resuming import cut_off_run
+from alphalab.agents.resuming import CutOff, cut_off_run
 from alphalab.agents.run import Run
 from alphalab.agents.turn import Next, Turn
 from alphalab.budget import Limits
 from alphalab.commands import Access
 from alphalab.errors import ConfigError
-from alphalab.events import Emit
+from alphalab.events import Emit, Noticed
 from alphalab.models import Model, ModelResponse, OnDelta, get_model
 from alphalab.task import Task
 from alphalab.tools import Tool, ToolContext
@@ -106,22 +106,34 @@ class Agent:
         Args:
             prompt: What to do.
             task: What the work is about, for `build_system` and `build_tools`.
-            history: A conversation to go on with; it grows in place and stays valid when the run is cancelled.
+            history: A conversation to go on with; it grows in place and stays valid when the run is cancelled. When
+                a run is resumed, it becomes what the transcript holds.
             resume: Go on with the run that the transcript holds when it began with the same prompt and was cut off
                 (killed, cancelled, or ended by an error). Calls whose results are on disk are not made again; one that
-                was under way is, unless that has ended the process several times. Without such a run, begin anew.
+                was under way is, unless that has ended the process several times. Without such a run, or when the
+                transcript is damaged, begin anew.
 
         Raises:
             ModelError: The model gave no usable answer; a refusal is a result instead.
             ConfigError: Two tools have one name, or a tool needs what the model cannot do.
         """
-        cut_off = cut_off_run(self.transcript, prompt) if resume and self.transcript is not None else None
-        run = Run(agent=self, context=self._tool_context(), task=task, history=history or History(), cut_off=cut_off)
+        context = self._tool_context()
+        cut_off = self._cut_off(prompt, context.emit) if resume else None
+        run = Run(agent=self, context=context, task=task, history=history or History(), cut_off=cut_off)
         return await run.go(prompt)
 
+    def _cut_off(self, prompt: str, emit: Emit) -> CutOff | None:
+        try:
+            return None if self.transcript is None else cut_off_run(self.transcript, prompt)
+        except ConfigError as error:
+            emit(Noticed(level="warning", message=f"{self.name} begins anew: {error}", facts={"agent": self.name}))
+            return None
+
     def _tool_context(self) -> ToolContext:
+        """A context for one run, with a memory of its own."""
         if self.context is not None:
-            return self.context if self.emit is None else attrs.evolve(self.context, emit=self.emit)
+            own = attrs.evolve(self.context, state=dict(self.context.state))
+            return own if self.emit is None else attrs.evolve(own, emit=self.emit)
         here = Path.cwd()
         context = ToolContext(
             workspace=Workspace(here), cwd=here, access=Access(readable=(here,)), role=self.role, agent=self.name

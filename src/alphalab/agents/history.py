@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 from attrs import define, evolve, field
 
@@ -40,6 +41,15 @@ class History:
         for result in results:
             history.record(result)
         return history
+
+    def become(self, other: History) -> None:
+        """Hold what another conversation holds."""
+        self._messages, self._results = list(other._messages), dict(other._results)
+
+    @property
+    def complete(self) -> tuple[Message, ...]:
+        """The messages so far; calls of the last one may be without an answer."""
+        return tuple(self._messages)
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -126,6 +136,16 @@ class History:
     def _told(self, message: Message) -> None:
         if self.on_message is not None:
             self.on_message(message)
+
+
+def is_valid(messages: Sequence[Message]) -> bool:
+    """Whether sides take turns and each call is answered once, in the next message."""
+    turns = all(one.role != after.role for one, after in pairwise(messages))
+    asked = [()] + [[use.id for use in message.tool_uses] for message in messages]
+    answered = [
+        [block.tool_use_id for block in message.content if isinstance(block, ToolResultBlock)] for message in messages
+    ]
+    return turns and all(sorted(a) == sorted(b) for a, b in zip(asked, [*answered, ()], strict=True))
 
 
 def _interrupted(use: ToolUseBlock) -> ToolResultBlock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from uuid import uuid4
 
 from attrs import define, evolve, field
 
@@ -12,12 +13,13 @@ from alphalab.agents.calls import ToolRunner
 from alphalab.agents.history import History
 from alphalab.agents.limits import limit_reached
 from alphalab.agents.output import OutputForm
-from alphalab.agents.progress import Progress, Stop
+from alphalab.agents.progress import CUT_OFF, Progress, Stop
 from alphalab.agents.result import AgentStop
+from alphalab.agents.resuming import past_turns
 from alphalab.agents.turn import Call, Continue, Next, Turn
 from alphalab.budget import Limits
 from alphalab.errors import Refused
-from alphalab.messages import Message, StopReason, TextBlock
+from alphalab.messages import Block, Message, StopReason, TextBlock, ToolUseBlock
 from alphalab.models import ModelResponse
 
 _NOT_RUN = TextBlock(
@@ -50,20 +52,23 @@ class Loop:
     """What the run has to say so far."""
     _partial: str = field(default="", init=False)
     """Beginning of an answer whose output was cut off."""
+    _was_finished: bool = field(default=False, init=False)
+    """Whether the last turn of a run that is taken up again had finished it."""
 
     @property
     def turns(self) -> int:
         """Answers so far."""
         return len(self.sent_tokens)
 
-    async def run(self, *, stopped: StopReason | None = None) -> AgentStop:
+    async def run(self, *, said: Message | None = None, stopped: StopReason = "end_turn") -> AgentStop:
         """Work until something ends it, and say what.
 
         Args:
-            stopped: Why the last answer of a run that is taken up again had stopped.
+            said: The last answer of a run that is taken up again; after a pause, its last part.
+            stopped: Why that answer had stopped.
         """
-        if stopped is not None and (last := self.history.unanswered) is not None:
-            ended = await self._follow(last, stopped)
+        if said is not None:
+            ended = await self._follow(said, stopped) if self.history.unanswered else self._finished()
             if ended is not None:
                 return ended
         while True:
@@ -81,13 +86,32 @@ class Loop:
             if ended is not None:
                 return ended
 
+    def recall(self, begun: int) -> None:
+        """Count and remember the turns of a run that is taken up again.
+
+        Args:
+            begun: Messages that were there before its first answer.
+        """
+        for turn, answer in past_turns(self.history, begun):
+            self.progress.count(turn)
+            told = [block.text for block in answer.content if isinstance(block, TextBlock)]
+            self._keep_text(turn.text, turn.calls, cut_off=not turn.calls and told[-1:] == [CUT_OFF])
+            objected = bool(told)
+            self._was_finished = not objected and bool(turn.calls) and self.progress.finishes("", turn.calls)
+
+    def _finished(self) -> AgentStop | None:
+        """What a run ended by that had ended but for the note of it."""
+        return "finished" if self._was_finished else None
+
     def _limit(self) -> AgentStop | None:
         seconds = self.clock.monotonic() - self.started
         return limit_reached(self.limits, turns=self.turns, usage=self.asking.usage, seconds=seconds)
 
     async def _take(self, response: ModelResponse) -> AgentStop | None:
         self.sent_tokens.append(response.usage.input_tokens)
-        message = response.message if response.message.content else evolve(response.message, content=[_NOTHING])
+        message = _with_ids(response.message)
+        if not message.content and self.history.unanswered is None:
+            message = evolve(message, content=[_NOTHING])
         self.answering = response
         try:
             self.history.answer(message)
@@ -146,6 +170,18 @@ class Loop:
         else:
             self.text = self._partial + text or self.text
             self._partial = self._partial + text if cut_off else ""
+
+
+def _with_ids(message: Message) -> Message:
+    """An answer whose calls can be told apart; some servers number them all alike."""
+    if len({use.id for use in message.tool_uses}) == len(message.tool_uses):
+        return message
+    content, taken = list[Block](), set[str]()
+    for block in message.content:
+        known = isinstance(block, ToolUseBlock) and block.id in taken
+        content.append(evolve(block, id=f"call_{uuid4().hex[:24]}") if known else block)
+        taken |= {block.id} if isinstance(block, ToolUseBlock) else set()
+    return evolve(message, content=content)
 
 
 _NOTHING = TextBlock(text="(no answer)")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 
 from attrs import define, frozen
 
@@ -34,11 +33,6 @@ class Progress:
     _failing: str = ""
     _streak: int = 0
 
-    def replay(self, turns: Iterable[Turn]) -> None:
-        """Count the turns of a run that is taken up again."""
-        for turn in turns:
-            self._count(turn)
-
     def finishes(self, text: str, calls: tuple[Call, ...]) -> bool:
         """Whether a turn ends the run unless its review objects."""
         if calls:
@@ -53,7 +47,7 @@ class Progress:
             said: What the review said.
             cut_off: Whether the model's output reached its maximum length.
         """
-        self._count(turn)
+        self.count(turn)
         if turn.finishes and said is None:
             return Stop("finished" if turn.calls else "text")
         if self._streak >= self.limits.repeats:
@@ -72,7 +66,8 @@ class Progress:
             f"and call `{self.finishing[0]}` when all of it is done."
         )
 
-    def _count(self, turn: Turn) -> None:
+    def count(self, turn: Turn) -> None:
+        """Note whether a turn did any work, and which of its calls failed."""
         worked = any(call.name not in self.finishing for call in turn.calls)
         self._idle = 0 if worked else self._idle + 1
         previous = ""

@@ -12,9 +12,10 @@ from attrs import field, frozen
 
 from alphalab._redaction import Redaction
 from alphalab._serde import load
-from alphalab.agents.history import History
+from alphalab.agents.history import History, is_valid
 from alphalab.agents.transcript import history_of, last_run, messages_of
 from alphalab.agents.turn import Call, Turn
+from alphalab.errors import ConfigError
 from alphalab.messages import Message, StopReason, TextBlock, ToolResultBlock, Usage
 
 _OVER = frozenset({"finished", "text", "turns", "tokens", "cost", "time", "repeats", "nudges", "refusal", "context"})
@@ -33,12 +34,16 @@ class CutOff:
     """For which some process was at work on it."""
     state: dict[str, Any] = field(factory=dict[str, Any])
     """What tools remembered."""
+    answer: Message | None = None
+    """The last one; after a pause, its last part."""
     stop_reason: StopReason = "end_turn"
     """Of the last answer."""
     fruitless: int = 0
     """How often it was taken up without getting further."""
     summary: tuple[str, int] | None = None
     """Text that stands for the messages between the first and the one of this index, if there is one."""
+    begun: int = 0
+    """Messages that were there before its first answer."""
 
 
 def is_cut_off(path: Path) -> bool:
@@ -52,31 +57,51 @@ def _is_cut_off(lines: Sequence[dict[str, Any]]) -> bool:
 
 
 def cut_off_run(path: Path, prompt: str) -> CutOff | None:
-    """The last run of a transcript when it began with a prompt and was cut off; None when it ended, or none began."""
+    """The last run of a transcript when it began with a prompt and was cut off; None when it ended, or none began.
+
+    Raises:
+        ConfigError: The transcript is damaged.
+    """
     lines = last_run(path)
     if not _is_cut_off(lines):
         return None
-    answers = [line for line in lines if "message" in line and "usage" in line]
-    if not _began_with(prompt, lines, str(path)):
+    try:
+        return _cut_off(lines, prompt, str(path))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # what lines without this or that lead to
+        raise ConfigError(f"{path} is damaged, so the run in it cannot go on: {error!r}") from error
+
+
+def _cut_off(lines: Sequence[dict[str, Any]], prompt: str, subject: str) -> CutOff | None:
+    first = next((number for number, line in enumerate(lines) if "usage" in line), len(lines))
+    before = messages_of(lines[:first], subject)
+    history = history_of(lines, subject)
+    if not is_valid(history.messages):
+        raise ValueError("lines are missing, or stand there twice")
+    if not _ends_with(prompt, before):
         return None
+    answers = [line for line in lines if "message" in line and "usage" in line]
     return CutOff(
-        history=history_of(lines, str(path)),
-        usage=sum((load(line["usage"], Usage, subject=str(path)) for line in answers), Usage()),
+        history=history,
+        usage=_usage(lines, subject),
         sent_tokens=[line["usage"]["input_tokens"] for line in answers],
         seconds=_seconds(lines),
         state=next((line["state"] for line in reversed(lines) if "state" in line), dict[str, Any]()),
+        answer=load(answers[-1]["message"], Message, subject=subject) if answers else None,
         stop_reason=answers[-1]["stop_reason"] if answers else "end_turn",
         fruitless=_fruitless(lines),
-        summary=next(((line["text"], line["cut"]) for line in reversed(lines) if line.get("kind") == "summary"), None),
+        summary=_summary(lines, history.complete),
+        begun=len(History.restored(before, ()).complete),
     )
 
 
-def past_turns(history: History) -> list[Turn]:
-    """The turns that a conversation holds, without how long their calls took."""
-    messages = history.messages
-    pairs = [(one, next_one) for one, next_one in pairwise(messages) if one.role == "assistant"]
+def past_turns(history: History, since: int = 0) -> list[tuple[Turn, Message]]:
+    """The turns that a conversation holds from a message on, without how long their calls took, each with its answer.
+
+    One whose calls are still to be answered is not among them.
+    """
+    pairs = [(one, answer) for one, answer in pairwise(history.complete[since:]) if one.role == "assistant"]
     return [
-        Turn(index=number, message=one, calls=calls_of(one, answer), finishes=False, history=history)
+        (Turn(index=number, message=one, calls=calls_of(one, answer), finishes=False, history=history), answer)
         for number, (one, answer) in enumerate(pairs, start=1)
     ]
 
@@ -87,10 +112,25 @@ def calls_of(message: Message, answer: Message) -> tuple[Call, ...]:
     return tuple(Call(use=use, result=results[use.id], seconds=0.0) for use in message.tool_uses if use.id in results)
 
 
-def _began_with(prompt: str, lines: Sequence[dict[str, Any]], subject: str) -> bool:
+def _usage(lines: Sequence[dict[str, Any]], subject: str) -> Usage:
+    """Of the run so far: the last sum that is there, and the answers since."""
+    total = Usage()
+    for line in lines:
+        if "usage" in line:
+            used = load(line["usage"], Usage, subject=subject)
+            total = total + used if "message" in line else used
+    return total
+
+
+def _summary(lines: Sequence[dict[str, Any]], messages: Sequence[Message]) -> tuple[str, int] | None:
+    """The last summary that ends at an answer of the model."""
+    ends = {number for number, message in enumerate(messages) if number and message.role == "assistant"}
+    noted = (line for line in reversed(lines) if line.get("kind") == "summary" and line["cut"] in ends)
+    return next(((str(line["text"]), line["cut"]) for line in noted), None)
+
+
+def _ends_with(prompt: str, said: Sequence[Message]) -> bool:
     """Whether the last thing said before the first answer ends with a prompt, as it is written to disk."""
-    first = next((number for number, line in enumerate(lines) if "usage" in line), len(lines))
-    said = messages_of(lines[:first], subject)
     texts = [block.text for block in said[-1].content if isinstance(block, TextBlock)] if said else []
     return bool(texts) and texts[-1] == Redaction.of_environment().text(prompt)
 
@@ -106,6 +146,6 @@ def _seconds(lines: Sequence[dict[str, Any]]) -> float:
     for line in lines:
         at = datetime.fromisoformat(line["at"])
         if before is not None and line.get("kind") != "resumed":
-            total += (at - before).total_seconds()
+            total += max(0.0, (at - before).total_seconds())  # clocks are set back at times
         before = at
     return total

@@ -19,11 +19,11 @@ from alphalab.agents.loop import Loop
 from alphalab.agents.output import OutputForm
 from alphalab.agents.progress import Progress
 from alphalab.agents.result import AgentResult, AgentStop
-from alphalab.agents.resuming import CutOff, past_turns
+from alphalab.agents.resuming import CutOff
 from alphalab.agents.transcript import Transcript
 from alphalab.agents.window import CLEAR_TOKENS, Window
 from alphalab.errors import ConfigError, ContextOverflow, ModelError
-from alphalab.events import AgentFinished, AgentStarted
+from alphalab.events import AgentFinished, AgentStarted, Noticed
 from alphalab.messages import Message, ToolResultBlock, Usage
 from alphalab.models import ModelRequest
 from alphalab.task import Task
@@ -58,14 +58,15 @@ class Run:
             ModelError: The model gave no usable answer.
         """
         if self.cut_off is not None:
-            self.history = self.cut_off.history
+            self.history.become(self.cut_off.history)
             self.context.state.update(self.cut_off.state)
-            if self.cut_off.fruitless >= _FRUITLESS:
-                self.history.close()  # what was under way may be what ends the process
-        self._loop = self._make_loop()
-        self._open(prompt)
+        agent, self._loop = self.agent, self._make_loop()
+        self.context.emit(
+            AgentStarted(agent=agent.name, role=agent.role, model=agent.model.name, experiment=self.context.experiment)
+        )
         try:
-            reason = await self._loop.run(stopped=self.cut_off and self.cut_off.stop_reason)
+            self._open(prompt)
+            reason = await self._proceed()
         except BaseException as error:
             self.history.on_message = None  # on disk, calls without an answer stay open: a run that goes on makes them
             self._loop.history.close()
@@ -74,14 +75,19 @@ class Run:
         self._end(reason)
         return self._result(reason)
 
-    def _open(self, prompt: str) -> None:
-        agent, loop = self.agent, self._loop
+    async def _proceed(self) -> AgentStop:
         if self.cut_off is None:
-            loop.history.say(prompt)
+            return await self._loop.run()
+        return await self._loop.run(said=self.cut_off.answer, stopped=self.cut_off.stop_reason)
+
+    def _open(self, prompt: str) -> None:
+        if self.cut_off is None:
+            self.history.say(prompt)
         self._transcript = self._open_transcript()
-        self.context.emit(
-            AgentStarted(agent=agent.name, role=agent.role, model=agent.model.name, experiment=self.context.experiment)
-        )
+        if self.cut_off is not None and self.cut_off.fruitless >= _FRUITLESS:
+            self.history.close()  # what was under way may be what ends the process
+        if self.cut_off is not None:
+            self._loop.recall(self.cut_off.begun)
 
     def _open_transcript(self) -> Transcript | None:
         agent, loop, path = self.agent, self._loop, self.agent.transcript
@@ -113,14 +119,16 @@ class Run:
         def done(result: ToolResultBlock) -> None:
             transcript.result(result, self.context.state)
 
+        def summarised(text: str, cut: int) -> None:
+            transcript.summary(text, cut, self._loop.asking.usage)
+
         self.history.on_message, self.history.on_result = said, done
-        self._loop.asking.on_summary = transcript.summary
+        self._loop.asking.on_summary = summarised
 
     def _end(self, reason: AgentStop) -> None:
         agent, loop = self.agent, self._loop
         self.history.on_message = self.history.on_result = None
-        if self._transcript is not None:
-            self._transcript.end(reason, turns=loop.turns, usage=loop.asking.usage)
+        self._write_end(reason)
         self.context.emit(
             AgentFinished(
                 agent=agent.name,
@@ -132,6 +140,16 @@ class Run:
                 text=loop.runner.redaction.text(loop.text),
             )
         )
+
+    def _write_end(self, reason: AgentStop) -> None:
+        """A line that cannot be written takes neither a result away nor the place of an error."""
+        if self._transcript is None:
+            return
+        try:
+            self._transcript.end(reason, turns=self._loop.turns, usage=self._loop.asking.usage)
+        except OSError as error:
+            message = f"the end of {self.agent.name} is not in its transcript: {error}"
+            self.context.emit(Noticed(level="warning", message=message, facts={"agent": self.agent.name}))
 
     def _result(self, reason: AgentStop) -> AgentResult:
         loop = self._loop
@@ -153,8 +171,6 @@ class Run:
         limit = agent.limits.time
         deadline = None if limit is None else started + limit.total_seconds()
         progress = Progress(limits=agent.limits, finishing=agent.finishes_with, needs_finish=agent.needs_finish)
-        if spent is not None:
-            progress.replay(past_turns(self.history))
         return Loop(
             asking=self._asking(tools, form, deadline),
             runner=self._runner(tools, deadline),

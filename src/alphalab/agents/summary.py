@@ -65,7 +65,7 @@ def _rendered(message: Message) -> str:
 def digest(messages: Sequence[Message]) -> str:
     """The calls of a conversation with the first line of each answer, the latest ones when there is no room for all."""
     lines = list[str]()
-    for turn in past_turns(History.restored(messages, ())):
+    for turn, _ in past_turns(History.restored(messages, ())):
         if turn.text.strip():
             lines.append(f"- said: {_line(turn.text, 300)}")
         for call in turn.calls:

@@ -4,12 +4,13 @@
 {"kind": "header", "at": ..., "agent": ..., "role": ..., "model": ..., "labels": {...}, "tools": [...], "system": ...}
 {"kind": "message", "at": ..., "message": {"role": ..., "content": [...]}, "stop_reason": ..., "usage": {...}}
 {"kind": "result", "at": ..., "result": {...}, "state": {...}}
-{"kind": "summary", "at": ..., "text": ..., "cut": ...}
+{"kind": "summary", "at": ..., "text": ..., "cut": ..., "usage": {...}}
 {"kind": "resumed", "at": ...}
 {"kind": "end", "at": ..., "stop_reason": ..., "turns": ..., "usage": {...}}
 ```
 
-Answers of the model carry `stop_reason`, their `model` and their `usage`, which is also how many tokens each turn sent.
+Answers of the model carry `stop_reason`, their `model` and their `usage`, which is also how many tokens each turn sent;
+the usage of a summary and of an end is that of the run so far.
 A `result` line holds a tool's answer from the moment it is there; in the message that it belongs to, its content is
 left empty instead of repeated. `transcript_messages` puts them together.
 """
@@ -20,7 +21,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from attrs import define, evolve, field
 
@@ -84,9 +85,9 @@ class Transcript:
         self._recorded.add(result.tool_use_id)
         self._write("result", result=dump(result), **changed)
 
-    def summary(self, text: str, cut: int) -> None:
+    def summary(self, text: str, cut: int, usage: Usage) -> None:
         """Append the text that stands for what lies between the first message and the one of this index."""
-        self._write("summary", text=text, cut=cut)
+        self._write("summary", text=text, cut=cut, usage=dump(usage))
 
     def end(self, stop_reason: AgentStop, *, turns: int, usage: Usage) -> None:
         """Say how the run ended."""
@@ -105,13 +106,16 @@ class Transcript:
 
 def read_transcript(path: Path) -> tuple[dict[str, Any], ...]:
     """All complete lines of a transcript, as JSON objects."""
-    found = list[dict[str, Any]]()
-    for line in path.read_text(encoding="utf-8").split("\n"):
-        try:
-            found.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue  # cut off when the process was killed
-    return tuple(found)
+    parsed = (_parsed(line) for line in path.read_bytes().split(b"\n"))
+    return tuple(found for found in parsed if found is not None)
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        found: Any = json.loads(line)
+    except ValueError:
+        return None  # cut off when the process was killed, perhaps inside a character
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else None
 
 
 def transcript_messages(path: Path) -> tuple[Message, ...]:
