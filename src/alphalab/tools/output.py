@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from alphalab._redaction import Redaction
 from alphalab.tools.base import ToolContext
 from alphalab.workspace import write_atomic
 
@@ -35,8 +36,7 @@ def show(context: ToolContext, tool: str, text: str, limit: int = SHOWN) -> str:
         return text
     if context.outputs is None:
         return shorten(text, limit)
-    path = _free_path(context.outputs, f"{context.agent or 'agent'}-{tool}")
-    write_atomic(path, text.encode(errors="replace"))
+    path = _write(context.outputs, f"{context.agent or 'agent'}-{tool}", text)
     return shorten(text, limit, pointer=f"; all of it is in {context.shown(path)}")
 
 
@@ -44,14 +44,28 @@ def keep(context: ToolContext, text: str) -> str:
     """Store an output that leaves a model's view; says how it can be had again, as a phrase."""
     if context.outputs is None:
         return "call the tool again if it matters"
-    path = _free_path(context.outputs, f"{context.agent or 'agent'}-cleared")
-    write_atomic(path, text.encode(errors="replace"))
+    path = _write(context.outputs, f"{context.agent or 'agent'}-cleared", text)
     return f"read {context.shown(path)} to see it again"
 
 
-def _free_path(folder: Path, name: str) -> Path:
-    stem = re.sub(r"[^A-Za-z0-9_.-]", "_", name)
-    number = 1
-    while (path := folder / f"{stem}-{number:04d}.txt").exists():
-        number += 1
+def _write(folder: Path, name: str, text: str) -> Path:
+    """Keep a text in a new file, without secrets, like everything that a campaign leaves on disk."""
+    path = _free_path(folder, name)
+    write_atomic(path, Redaction.of_environment().text(text).encode())
     return path
+
+
+def _free_path(folder: Path, name: str) -> Path:
+    """A numbered file that is not there; looks at few of many that are."""
+    stem = re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+
+    def path(number: int) -> Path:
+        return folder / f"{stem}-{number:04d}.txt"
+
+    taken, free = 0, 1
+    while path(free).exists():
+        taken, free = free, 2 * free
+    while free - taken > 1:
+        middle = (taken + free) // 2
+        taken, free = (middle, free) if path(middle).exists() else (taken, middle)
+    return path(free)
