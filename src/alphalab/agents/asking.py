@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from attrs import define, evolve, field
 
@@ -78,7 +79,7 @@ class Asking:
             return
         middle = messages[self.window.middle]
         said = await self._said(messages)
-        text = summary(said, middle, self.keep(rendered(middle)))
+        text = summary(said, middle, self.keep(rendered(middle)), before=self.window.summary)
         self.window.summarise(text, cut)
         self.emit(Noticed(message=f"{self.name} summarised {cut - 1} messages to save room"))
         if self.on_summary is not None:
@@ -87,23 +88,24 @@ class Asking:
     async def _said(self, messages: tuple[Message, ...]) -> str:
         """The model's own summary, or nothing when it has none to give: then its calls are listed."""
         try:
-            response = await self._call(asking(self.window.view(messages)))
+            response = await self._call(asking(self.window.view(messages)), output_schema=None)
         except ModelError as error:
             self.emit(Noticed(level="warning", message=f"{self.name} could not summarise its work: {error}"))
             return ""
-        return response.message.text
+        return "" if response.stop_reason == "refusal" else response.message.text
 
     @property
     def name(self) -> str:
         """Of the agent."""
         return self.request.labels.get("agent", "agent")
 
-    async def _call(self, messages: tuple[Message, ...]) -> ModelResponse:
+    async def _call(self, messages: tuple[Message, ...], **changes: Any) -> ModelResponse:
         left = None if self.deadline is None else max(0.0, self.deadline - self.clock.monotonic())
         timer = asyncio.timeout(left)
         try:
             async with timer:
-                response = await self.model.generate(evolve(self.request, messages=messages), on_delta=self.on_delta)
+                request = evolve(self.request, messages=messages, **changes)
+                response = await self.model.generate(request, on_delta=self.on_delta)
         except TimeoutError as error:
             if timer.expired():
                 raise OutOfTime from error

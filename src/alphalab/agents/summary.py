@@ -10,6 +10,7 @@ from attrs import evolve
 from alphalab.agents.history import History
 from alphalab.agents.resuming import past_turns
 from alphalab.messages import Message, TextBlock, ToolResultBlock, ToolUseBlock
+from alphalab.tools import shorten
 
 QUESTION = """\
 The conversation is about to be shortened: everything between its first message and the last few turns will be replaced
@@ -34,15 +35,20 @@ def asking(view: Sequence[Message]) -> tuple[Message, ...]:
     return (*view, Message.user(QUESTION))
 
 
-def summary(said: str, messages: Sequence[Message], where: str) -> str:
+def summary(said: str, messages: Sequence[Message], where: str, *, before: str = "") -> str:
     """What stands for the middle.
 
     Args:
         said: What the model wrote; when empty, its calls are listed instead.
         messages: The middle, whole.
         where: How the whole of it can be read, as a phrase.
+        before: The last summary; the model has read it, a list of calls goes on from it.
     """
-    return f"{_HEADING}\n\n{said.strip() or digest(messages)}\n\n[The whole of it: {where}]"
+    listed = "" if said.strip() else digest(messages)
+    earlier = before.removeprefix(f"{_HEADING}\n\n")
+    if listed and earlier:
+        listed = f"{shorten(earlier, 2 * _ROOM)}\n\n{listed}"
+    return f"{_HEADING}\n\n{said.strip() or listed}\n\n[The whole of it: {where}]"
 
 
 def rendered(messages: Sequence[Message]) -> str:

@@ -29,8 +29,13 @@ SUMMARY_SHARE = 0.5
 """Share of the window, or one and a half times the tokens at which clearing begins, above which the middle is
 summarised, when clearing was not enough. The rest of the 60 % that a request may fill is room for the question that
 asks for the summary and for what estimates are wrong by."""
+LARGEST_SHARE = 0.6
+"""Share of the window that a request may fill."""
 RECENT, LATEST = 6, 2
 """Last messages that are not cleared, and those that stay whole when the window is too small for that."""
+APART = 16
+"""Messages between two summaries that leave the request as crowded as it was, because the system prompt or the last
+messages are what fills it."""
 _TOKENS_PER_CHARACTER = 0.3
 """Until the provider has counted; code and numbers run higher than English prose."""
 
@@ -59,6 +64,8 @@ class Window:
     fixed: int = 0
     """Characters of the system prompt and the tools, which every request sends too."""
     _entries: list[_Entry] = field(factory=list[_Entry], init=False)
+    summary: str = field(default="", init=False)
+    """The text that stands for the messages between the first and those that are shown."""
     _summarised: int = field(default=0, init=False)
     """Messages up to here, but for the first, are behind the summary."""
     _total: int = field(default=0, init=False)
@@ -99,7 +106,7 @@ class Window:
             self._clear_pictures(RECENT)
             if self.tokens > ENOUGH * limit:
                 self._clear(CLEAR_TO * limit, RECENT)
-        if self.is_crowded:
+        if self.is_crowded and self._is_due(sum(entry.gain for entry in self._clearable(LATEST))):
             self._clear(CLEAR_TO * limit, LATEST)
 
     @property
@@ -109,7 +116,17 @@ class Window:
     @property
     def is_crowded(self) -> bool:
         """Whether the request is larger than clearing alone should leave it."""
-        return self.tokens > min(SUMMARY_SHARE * self.context_tokens, 1.5 * self.clear_tokens)
+        return self.tokens > self._crowded
+
+    @property
+    def _crowded(self) -> float:
+        return min(SUMMARY_SHARE * self.context_tokens, 1.5 * self.clear_tokens)
+
+    def _is_due(self, characters: int) -> bool:
+        """Whether taking these away is worth it, or makes the request small enough, or has to be."""
+        freed = self._rate * characters
+        helps = freed >= WORTH * self._limit or self.tokens - freed <= self._crowded
+        return helps or self.tokens > LARGEST_SHARE * self.context_tokens
 
     @property
     def needs_summary(self) -> bool:
@@ -117,8 +134,10 @@ class Window:
         cut = self.cut if self.is_crowded else None
         if cut is None:
             return False
-        middle = self._rate * sum(entry.size for entry in self._entries[max(1, self._summarised) : cut])
-        return middle >= WORTH * self._limit
+        entries = self._entries[max(1, self._summarised) : cut]
+        middle = self._rate * sum(entry.size for entry in entries)
+        helps = self.tokens - middle <= self._crowded
+        return middle >= WORTH * self._limit and (helps or len(entries) >= APART)
 
     @property
     def middle(self) -> slice:
@@ -135,7 +154,7 @@ class Window:
 
     def summarise(self, text: str, cut: int) -> None:
         """Replace what lies between the first message and another by a text."""
-        first = self._entries[0]
+        self.summary, first = text, self._entries[0]
         first.shown = evolve(first.whole, content=[*first.whole.content, TextBlock(text=text)])
         first.size, first.gain = size(first.shown), 0
         self._summarised = cut
