@@ -9,6 +9,7 @@ from typing import Any
 from attrs import define, evolve, field
 
 from alphalab._clock import Clock
+from alphalab._redaction import Redaction
 from alphalab.agents.clearing import Keep
 from alphalab.agents.history import History
 from alphalab.agents.summary import asking, rendered, summary
@@ -90,7 +91,8 @@ class Asking:
         try:
             response = await self._call(asking(self.window.view(messages)), output_schema=None)
         except ModelError as error:
-            self.emit(Noticed(level="warning", message=f"{self.name} could not summarise its work: {error}"))
+            words = Redaction.of_environment().text(str(error))
+            self.emit(Noticed(level="warning", message=f"{self.name} could not summarise its work: {words}"))
             return ""
         return "" if response.stop_reason == "refusal" else response.message.text
 

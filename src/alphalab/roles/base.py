@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -11,6 +12,7 @@ from alphalab.adapters import render_prompt
 from alphalab.agents import Agent, AgentResult, History
 from alphalab.agents.resuming import is_cut_off
 from alphalab.commands import Access
+from alphalab.messages import Message
 from alphalab.models import ModelResponse
 from alphalab.roles.common import report_to_user, spawning_tool
 from alphalab.roles.context import CampaignContext
@@ -90,7 +92,12 @@ class RoleAgent(Agent):
         self, prompt: str, *, task: Task | None = None, history: History | None = None, resume: bool = True
     ) -> AgentResult:
         """Work on a prompt; a run on the same prompt that was cut off goes on by itself."""
-        return await super().run(prompt, task=task, history=history, resume=resume)
+        result = await super().run(prompt, task=task, history=history, resume=resume)
+        self.recall(result.messages)
+        return result
+
+    def recall(self, messages: Sequence[Message]) -> None:
+        """Take up what calls have decided that were made before the run was cut off, and are not made again."""
 
     @classmethod
     def writes(cls, campaign: CampaignContext, experiment: str | None) -> tuple[Path, ...]:

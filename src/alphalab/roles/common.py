@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from alphalab._redaction import Redaction
 from alphalab.agents.spawning import sub_agents
 from alphalab.budget import Limits
 from alphalab.events import Noticed
+from alphalab.messages import Message, ToolResultBlock
 from alphalab.tools import Tool, ToolContext, tool
 
 if TYPE_CHECKING:
     from alphalab.roles.base import RoleAgent
 
 _SUB_AGENT_TURNS = 40
-_SAID = 2000
+SAID = 2000
 """Characters of one message to people."""
 
 
@@ -25,8 +27,21 @@ async def report_to_user(ctx: ToolContext, message: str) -> str:
     Args:
         message: A few sentences, with numbers and experiment ids.
     """
-    ctx.emit(Noticed(message=f"{ctx.agent}: {message[:_SAID]}", facts={"agent": ctx.agent, "role": ctx.role}))
+    said = Redaction.of_environment().text(message)[:SAID]
+    ctx.emit(Noticed(message=f"{ctx.agent}: {said}", facts={"agent": ctx.agent, "role": ctx.role}))
     return "It was shown to them; go on."
+
+
+def last_call(messages: Sequence[Message], name: str) -> dict[str, Any] | None:
+    """Arguments of the last call of a tool that succeeded; None when there was none."""
+    succeeded = set[str]()
+    for message in reversed(messages):
+        for use in reversed(message.tool_uses):
+            if use.name == name and use.id in succeeded:
+                return use.input
+        results = (block for block in message.content if isinstance(block, ToolResultBlock))
+        succeeded = {block.tool_use_id for block in results if not block.is_error}
+    return None
 
 
 def spawning_tool(agent: RoleAgent, tools: Sequence[Tool]) -> Tool:

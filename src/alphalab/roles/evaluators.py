@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NotRequired, TypedDict
 
@@ -14,7 +14,9 @@ from alphalab.adapters import Attack
 from alphalab.agents import Continue, Next, Turn
 from alphalab.evaluation import AttackResult, tell
 from alphalab.measurement import Finding
+from alphalab.messages import Message
 from alphalab.roles.base import RoleAgent
+from alphalab.roles.common import last_call
 from alphalab.roles.context import CampaignContext
 from alphalab.task import Task
 from alphalab.tools import Tool, ToolError, tool
@@ -129,8 +131,16 @@ class Critic(RoleAgent):
 
         return [*super().build_tools(task), scorer_tool(self.campaign), submit_review]
 
+    def recall(self, messages: Sequence[Message]) -> None:
+        """A verdict that was handed in."""
+        made = last_call(messages, "submit_review") if self.findings is None else None
+        if made is not None:
+            self.findings = tuple(Finding(**finding) for finding in made["findings"])
+
     async def review_turn(self, turn: Turn) -> Next:
         """Finish only after a verdict."""
+        if turn.finishes:
+            self.recall(turn.history.messages)
         if turn.finishes and self.findings is None:
             return Continue("Hand in your verdict with submit_review first; an empty list says that nothing was found.")
         return await super().review_turn(turn)

@@ -7,6 +7,7 @@ from attrs import define
 from alphalab._redaction import Redaction
 from alphalab.events import LivePieces, Noticed
 from alphalab.messages import Delta
+from alphalab.roles.common import SAID
 from alphalab.roles.context import CampaignContext
 
 
@@ -29,7 +30,7 @@ class Streaming:
     def take(self, delta: Delta) -> None:
         """Pass one delta on; waiting for a provider is put on record."""
         if delta.kind == "restart":
-            reason = Redaction.of_environment().text(delta.text)
+            reason = Redaction.of_environment().text(delta.text)[:SAID]
             self.campaign.emit(Noticed(level="warning", message=f"{self.agent}: {reason}", facts={"agent": self.agent}))
         self.pieces.take(delta)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,8 +11,10 @@ from attrs import define, field
 
 from alphalab._serde import dump
 from alphalab.agents import Continue, Next, Turn
+from alphalab.messages import Message
 from alphalab.roles.base import RoleAgent
 from alphalab.roles.board_tools import playbook_tools, reading_tools
+from alphalab.roles.common import last_call
 from alphalab.roles.context import CampaignContext
 from alphalab.task import Task
 from alphalab.tools import Tool, ToolError, tool
@@ -22,6 +25,12 @@ from alphalab.workspace import write_atomic
 class _Worker(RoleAgent):
     abandoned: str | None = field(default=None, init=False)
     """Why it gave the experiment up."""
+
+    def recall(self, messages: Sequence[Message]) -> None:
+        """That the experiment was given up."""
+        made = last_call(messages, "abandon") if self.abandoned is None else None
+        if made is not None:
+            self.abandoned = str(made["reason"])
 
     def build_tools(self, task: Task | None) -> list[Tool]:
         """The common tools, the board, the playbook's text and the proposal."""
@@ -64,6 +73,8 @@ class _Author(_Worker):
 
     async def review_turn(self, turn: Turn) -> Next:
         """Finish only with a submission that passes inspection, or after giving up."""
+        if turn.finishes:
+            self.recall(turn.history.messages)
         if turn.finishes and self.abandoned is None:
             findings = self.campaign.adapter.inspect_submission(self.campaign.workspace.submission(self.about))
             blocking = [finding.message for finding in findings if finding.severity == "blocking"]
