@@ -120,6 +120,8 @@ class Tool:
         Raises:
             ToolError: The arguments do not fit (all problems), or the tool says what would work.
         """
+        if self.server is not None:
+            raise ToolError(f"the model's provider runs this tool itself; {self.name!r} cannot be called from here")
         values = self.arguments.check(raw)
         if self.arguments.takes_context:
             return await self.function(context, **values)

@@ -7,19 +7,18 @@ API"; Tavily, "Search".
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Callable
+from html import unescape
 from typing import Any, cast
 from xml.etree import ElementTree as ET
 
-from attrs import field, frozen
+from attrs import frozen
 
-from alphalab.errors import ConfigError, ToolError
+from alphalab.errors import ToolError
 from alphalab.tools.web.service import Service
 
 _ATOM = "{http://www.w3.org/2005/Atom}"
-_TAGS = re.compile(r"<[^>]+>")
+_TAGS = re.compile(r"</?[a-zA-Z][^<>]*>")  # and not what stands between two comparisons
 _SNIPPET = 600
 """Characters of a hit's text."""
 
@@ -43,7 +42,9 @@ class SearXNG:
 
     async def search(self, query: str, limit: int) -> tuple[Hit, ...]:
         """The first hits of a query."""
-        found = _objects(self.service, await self.service.get("/search", q=query, format="json"), "results")
+        found = _objects(
+            self.service, await self.service.get("/search", q=query, format="json"), "results", whole="results"
+        )
         return tuple(_hit(each, text="content", date="publishedDate") for each in found[:limit])
 
 
@@ -55,7 +56,9 @@ class Arxiv:
 
     async def search(self, query: str, limit: int) -> tuple[Hit, ...]:
         """The most relevant preprints for a query's words."""
-        words = " AND ".join(f"all:{word}" for word in re.findall(r"[\w-]+", query)) or "all:none"
+        words = arxiv_query(query)
+        if not words:
+            raise ToolError(f"the query {query!r} has no words; give a few")
         body = await self.service.get("/api/query", search_query=words, max_results=limit, sortBy="relevance")
         if b"<!DOCTYPE" in body or b"<!ENTITY" in body:  # entities may expand without end
             raise ToolError(f"{self.service.name} answered with a document type, which its format does not have")
@@ -63,6 +66,8 @@ class Arxiv:
             feed = ET.fromstring(body)  # noqa: S314 - without a document type there are no entities to expand
         except ET.ParseError as error:
             raise ToolError(f"{self.service.name} answered with no Atom feed ({error}); try again later") from error
+        if (feed.tag, feed.findtext(f"{_ATOM}entry/{_ATOM}title")) == (f"{_ATOM}feed", "Error"):  # with status 200
+            raise ToolError(f"{self.service.name} does not understand the query; use fewer, plainer words")
         return tuple(
             Hit(
                 title=_one_line(_child(entry, "title")),
@@ -74,6 +79,23 @@ class Arxiv:
         )
 
 
+_FIELDS = re.compile(r"\b(?:ti|au|abs|co|jr|cat|rn|id|all):")
+_OPERATORS = frozenset({"AND", "OR", "ANDNOT"})
+
+
+def arxiv_query(words: str) -> str:
+    """Words in arXiv's own language, which ORs words without a field; a query that is written in it stays as it is."""
+    if _FIELDS.search(words):
+        return words
+    found, operator = "", "AND"
+    for each in re.findall(r'"[^"]*\w[^"]*"|[\w-]*\w', words):
+        if each in _OPERATORS:
+            operator = each
+        else:
+            found, operator = f"{found} {operator} all:{each}" if found else f"all:{each}", "AND"
+    return found
+
+
 @frozen(kw_only=True)
 class SemanticScholar:
     """Papers with their abstracts; works without a key, more slowly."""
@@ -83,8 +105,9 @@ class SemanticScholar:
     async def search(self, query: str, limit: int) -> tuple[Hit, ...]:
         """The most relevant papers."""
         fields = "title,url,abstract,publicationDate,year"
-        body = await self.service.get("/graph/v1/paper/search", query=query, limit=limit, fields=fields)
-        found = _objects(self.service, body, "data")
+        plain = query.replace("-", " ")  # "Hyphenated query terms yield no matches"
+        body = await self.service.get("/graph/v1/paper/search", query=plain, limit=limit, fields=fields)
+        found = _objects(self.service, body, "data", whole="total")
         return tuple(
             _hit({**each, "date": each.get("publicationDate") or each.get("year")}, text="abstract", date="date")
             for each in found[:limit]
@@ -100,7 +123,7 @@ class Brave:
     async def search(self, query: str, limit: int) -> tuple[Hit, ...]:
         """The first hits of a query."""
         body = await self.service.get("/res/v1/web/search", q=query, count=min(limit, 20))
-        found = _objects(self.service, body, "web", "results")
+        found = _objects(self.service, body, "web", "results", whole="type")
         return tuple(_hit(each, text="description", date="page_age") for each in found[:limit])
 
 
@@ -113,98 +136,37 @@ class Tavily:
     async def search(self, query: str, limit: int) -> tuple[Hit, ...]:
         """The first hits of a query."""
         body = await self.service.post("/search", {"query": query, "max_results": min(limit, 20)})
-        found = _objects(self.service, body, "results")
+        found = _objects(self.service, body, "results", whole="results")
         return tuple(_hit(each, text="content", date="published_date") for each in found[:limit])
 
 
-@frozen(kw_only=True)
-class _Kind:
-    """How a named service is made."""
-
-    make: Callable[..., Any]
-    title: str
-    base_url: str = ""
-    """Empty when there is none that everybody uses."""
-    key_variable: str = ""
-    key_needed: bool = False
-    header: Callable[[str], dict[str, str]] = field(default=lambda key: {"Authorization": f"Bearer {key}"})
-
-
-KINDS: dict[str, _Kind] = {
-    "searxng": _Kind(make=SearXNG, title="SearXNG"),
-    "arxiv": _Kind(make=Arxiv, title="arXiv", base_url="https://export.arxiv.org"),
-    "semanticscholar": _Kind(
-        make=SemanticScholar,
-        title="Semantic Scholar",
-        base_url="https://api.semanticscholar.org",
-        key_variable="S2_API_KEY",
-        header=lambda key: {"x-api-key": key},
-    ),
-    "brave": _Kind(
-        make=Brave,
-        title="Brave",
-        base_url="https://api.search.brave.com",
-        key_variable="BRAVE_API_KEY",
-        key_needed=True,
-        header=lambda key: {"X-Subscription-Token": key},
-    ),
-    "tavily": _Kind(
-        make=Tavily,
-        title="Tavily",
-        base_url="https://api.tavily.com",
-        key_variable="TAVILY_API_KEY",
-        key_needed=True,
-    ),
-}
-"""Services by the name that a caller gives."""
-
-
-def named_backend(name: str, *, base_url: str | None, api_key: str | None) -> Any:
-    """The service behind a name.
+def _objects(service: Service, body: bytes, *path: str, whole: str) -> list[dict[str, Any]]:
+    """The list of hits in a JSON answer.
 
     Args:
-        name: One of `KINDS`.
-        base_url: Where it is; None for its usual place.
-        api_key: None for what the service's environment variable holds.
-
-    Raises:
-        ConfigError: The name is unknown, or a key or an address is missing; all problems together.
+        service: Whose answer it is.
+        body: The answer.
+        path: Where the list is.
+        whole: What an answer holds that found nothing, where the list may be left out.
     """
-    kind = KINDS.get(name)
-    if kind is None:
-        raise ConfigError(f"search backend {name!r} is unknown; use one of provider, {', '.join(KINDS)}, or an object")
-    key = (api_key or os.environ.get(kind.key_variable or "", "") or "").strip()
-    problems = list[str]()
-    if not (base_url or kind.base_url):
-        problems.append(f"there is no usual {kind.title}; pass base_url, e.g. 'http://localhost:8888'")
-    if kind.key_needed and not key:
-        problems.append(f"{kind.key_variable} is not set; set it to a key, or pass api_key")
-    if problems:
-        raise ConfigError.of(f"web_search({name!r})", problems)
-    service = Service(
-        name=kind.title,
-        base_url=base_url or kind.base_url,
-        key_variable=kind.key_variable,
-        headers=kind.header(key) if key else {},
-    )
-    return kind.make(service=service)
-
-
-def _objects(service: Service, body: bytes, *path: str) -> list[dict[str, Any]]:
-    """The list of hits in a JSON answer; no list means that nothing was found."""
     try:
-        found: Any = json.loads(body)
-    except ValueError as error:
-        raise ToolError(f"{service.name} answered with no JSON: {body[:100]!r}; try again later") from error
+        answer: Any = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ToolError(f"{service.name} answered with no JSON; try again later") from error
+    found = answer
     for name in path:
         found = cast("dict[str, Any]", found).get(name) if isinstance(found, dict) else None
-    listed = cast("list[Any]", found) if isinstance(found, list) else []
-    return [cast("dict[str, Any]", each) for each in listed if isinstance(each, dict)]
+    if isinstance(found, list):
+        return [cast("dict[str, Any]", each) for each in cast("list[Any]", found) if isinstance(each, dict)]
+    if isinstance(answer, dict) and found is None and whole in answer:
+        return []
+    where = ".".join(path)
+    raise ToolError(f"{service.name} answered without {where!r}; its address {service.address!r} may be wrong")
 
 
 def _hit(each: dict[str, Any], *, text: str, date: str) -> Hit:
     def said(name: str) -> str:
-        return _one_line(_TAGS.sub("", str(each.get(name) or "")))
+        return _one_line(unescape(_TAGS.sub("", str(each.get(name) or ""))))
 
     return Hit(title=said("title"), url=said("url"), snippet=said(text)[:_SNIPPET], published=said(date)[:10])
 
