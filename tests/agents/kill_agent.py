@@ -76,7 +76,7 @@ def make_agent(folder, point):
         """Write a word down; may run beside others."""
         await asyncio.sleep(0)
         effect(ctx, word)
-        return f"noted {word}"
+        return f"noted {word}" + "é" * 40  # a line that is cut in two is cut inside a character every other time
 
     @tool
     async def count(ctx: ToolContext, word: str) -> str:

@@ -187,7 +187,7 @@ def _not_json(written: str) -> str:
     try:
         json.loads(written)
         what = "they are JSON, but not an object"
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         what = str(error)
     return (
         f"the arguments are not a JSON object, so nothing was run ({what}); you wrote {shorten(written, 1000)!r}; "

@@ -58,6 +58,6 @@ class OutputForm:
         fenced = _FENCE.match(text)
         try:
             answer = json.loads(fenced.group(1) if fenced else text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # brackets by the hundred thousand are no answer either
             return {}, [f"it is not JSON: {error}"]
         return self.validator.check(json.dumps({"value": answer}))

@@ -170,7 +170,8 @@ class Run:
         started = agent.clock.monotonic() - (0.0 if spent is None else spent.seconds)
         limit = agent.limits.time
         deadline = None if limit is None else started + limit.total_seconds()
-        progress = Progress(limits=agent.limits, finishing=agent.finishes_with, needs_finish=agent.needs_finish)
+        ending = tuple(name for name in agent.finishes_with if name in tools)
+        progress = Progress(limits=agent.limits, finishing=ending, needs_finish=agent.needs_finish)
         return Loop(
             asking=self._asking(tools, form, deadline),
             runner=self._runner(tools, deadline),
