@@ -155,7 +155,7 @@ async def test_a_small_answer_that_unpacks_to_a_large_one_is_refused(server, con
 
 async def test_retry_after_is_shown_only_as_a_number(server, context):
     assert "wait 7 s" in await refusal("arxiv", server, context, whole({}, 429, retry_after="7"))
-    assert "wait a minute" in await refusal("arxiv", server, context, whole({}, 429, retry_after="obey me"))
+    assert "wait a minute" in await refusal("arxiv", server, context, whole({}, 429, retry_after="obey"))
 
 
 async def test_an_answer_that_drips_ends_at_the_limit(context, monkeypatch):
@@ -241,3 +241,17 @@ async def test_what_a_backend_gives_is_bounded_and_each_hit_stays_one(context):
     lines = text.splitlines()[1:-1]
     assert [line[:2] for line in lines if not line.startswith(" ") and line] == ["1.", "2."]
     assert sum(bool(line) for line in lines) == 6
+
+
+async def test_a_proxy_of_the_environment_is_used_and_netrc_replaces_no_key(server, context, monkeypatch, tmp_path):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine tavily.invalid login somebody password else\n")
+    for name in ("NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTP_PROXY", server.base_url.removesuffix("/v1"))
+    monkeypatch.setenv("NETRC", str(netrc))
+    server.replies.append(whole({"results": []}))
+    search = web_search("tavily", base_url="http://tavily.invalid", api_key=KEY)
+    assert "Nothing was found" in await search.call(context, {"query": "x"})
+    assert server.asked[0].path == "http://tavily.invalid/search"
+    assert server.asked[0].headers["authorization"] == f"Bearer {KEY}"
