@@ -187,3 +187,15 @@ def never(name, *, context, depth):
 def test_bounds_below_one_are_refused_together():
     with pytest.raises(ConfigError, match=r"depth=0 must be at least 1[\s\S]*at_once=-1 must be at least 1"):
         spawn_agent(never, depth=0, at_once=-1)
+
+
+async def test_what_sub_agents_of_all_levels_use_counts_towards_the_askers_limits(tmp_path):
+    each = Usage(calls=1, input_tokens=100, cost_usd=0.5)
+    inner = ScriptedModel([call("spawn_agent", task="deeper"), "bottom", "middle"], usage=each)
+    events = []
+    asking = asker(tmp_path, sub_agents(model=inner, depth=2), "go", events=events, limits=Limits(cost_usd=1.4))
+    result = await asking.run("q")
+    assert (result.stop_reason, result.turns) == ("cost", 1)
+    assert (result.usage.cost_usd, result.usage.input_tokens, result.usage.calls) == (1.5, 300, 4)
+    spent = {event.agent: event.usage.cost_usd for event in events if isinstance(event, AgentFinished)}
+    assert spent == {"main": 1.5, "main-sub-001": 1.5, "main-sub-001-sub-001": 0.5}

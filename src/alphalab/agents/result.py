@@ -37,6 +37,7 @@ class AgentResult:
     """The finishing tool's answer (for `finish`, the summary), or the last text."""
     messages: tuple[Message, ...] = field(converter=tuple, repr=False)
     usage: Usage
+    """Of all calls, those of sub-agents included."""
     turns: int
     stop_reason: AgentStop
     sent_tokens: tuple[int, ...] = field(default=(), converter=tuple)

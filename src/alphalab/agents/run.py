@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
+import attrs
 from attrs import define, field
 
 from alphalab.agents.asking import Asking
@@ -60,6 +61,7 @@ class Run:
         if self.cut_off is not None:
             self.history.become(self.cut_off.history)
             self.context.state.update(self.cut_off.state)
+        self.context = attrs.evolve(self.context, charge=self._charged(self.context.charge))
         agent, self._loop = self.agent, self._make_loop()
         self.context.emit(
             AgentStarted(agent=agent.name, role=agent.role, model=agent.model.name, experiment=self.context.experiment)
@@ -74,6 +76,15 @@ class Run:
             raise
         self._end(reason)
         return self._result(reason)
+
+    def _charged(self, further: Callable[[Usage], None]) -> Callable[[Usage], None]:
+        """Counts what others consume on this run's account, here and wherever this run is counted itself."""
+
+        def charge(usage: Usage) -> None:
+            self._loop.asking.usage += usage
+            further(usage)
+
+        return charge
 
     async def _proceed(self) -> AgentStop:
         if self.cut_off is None:

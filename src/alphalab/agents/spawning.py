@@ -89,7 +89,7 @@ class _Maker:
         return spawn_agent(self, depth=depth, at_once=self.at_once, most=self.most)
 
     def __call__(self, name: str, *, context: ToolContext, depth: int) -> _Child:
-        seen = _Seen(then=self.on_response)
+        seen = _Seen(then=self.on_response, charge=context.charge)
         agent = Agent(
             model=self.model,
             instructions=self.instructions,
@@ -111,12 +111,15 @@ class _Seen:
     """What a sub-agent has said and used so far, for when it does not come to an end."""
 
     then: Callable[[ModelResponse], None] | None
+    charge: Callable[[Usage], None]
+    """Where the asking run counts it."""
     text: str = ""
     usage: Usage = field(factory=Usage)
 
     def __call__(self, response: ModelResponse) -> None:
         self.text = response.message.text or self.text
         self.usage += response.usage
+        self.charge(response.usage)
         if self.then is not None:
             self.then(response)
 

@@ -12,7 +12,7 @@ from attrs import define, field, frozen
 from alphalab.commands import Access, Launcher
 from alphalab.errors import ConfigError, ToolError
 from alphalab.events import Emit, Event
-from alphalab.messages import ImageBlock, TextBlock, ToolSpec
+from alphalab.messages import ImageBlock, TextBlock, ToolSpec, Usage
 from alphalab.tools.schema import Arguments, arguments_of
 from alphalab.workspace import Workspace
 
@@ -20,6 +20,10 @@ ToolOutput = str | TextBlock | ImageBlock | tuple[TextBlock | ImageBlock, ...]
 
 
 def _ignore(event: Event) -> None:  # noqa: ARG001 - the protocol names it
+    return
+
+
+def _free(usage: Usage) -> None:  # noqa: ARG001 - nobody keeps an account
     return
 
 
@@ -39,6 +43,8 @@ class ToolContext:
     emit: Emit = _ignore
     outputs: Path | None = None
     """Folder for full outputs that were too long to show."""
+    charge: Callable[[Usage], None] = _free
+    """Told what models consumed on this run's account, as sub-agents do; it counts towards the run's limits."""
     state: dict[str, Any] = field(factory=dict[str, Any])
     """Tools' own memory for one agent run, e.g. the shell's working directory."""
 

@@ -166,6 +166,7 @@ def _context(ctx: ToolContext, name: str, depth: int) -> ToolContext:
         experiment=ctx.experiment,
         emit=ctx.emit,
         outputs=ctx.outputs,
+        charge=ctx.charge,
         state={DEPTH_LEFT: depth},
     )
 
