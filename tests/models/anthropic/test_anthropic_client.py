@@ -1,5 +1,6 @@
 """Anthropic's client through the real SDK, against a local server."""
 
+import asyncio
 import json
 import logging
 import os
@@ -10,7 +11,7 @@ import pytest
 from answering_http import events, serving, whole
 
 from alphalab.errors import AuthenticationFailed, ConfigError, ContextOverflow, ModelError, RateLimited
-from alphalab.messages import Message, TextBlock, ToolResultBlock, ToolSpec
+from alphalab.messages import Message, TextBlock, ThinkingBlock, ToolResultBlock, ToolSpec
 from alphalab.models import ModelRequest, RetryingModel, get_model
 from alphalab.models.anthropic import AnthropicModel
 
@@ -128,6 +129,73 @@ async def test_effort_thinks_adaptively_where_the_model_can(server):
         await asked_for.generate(request())
     await model.aclose()
     await asked_for.aclose()
+
+
+async def test_calls_at_one_time_all_do_without_what_the_model_lacks(server):
+    def reply(asked):
+        if "thinking" in asked.json:
+            return error(400, "invalid_request_error", "adaptive thinking is not supported on this model")
+        return said()
+
+    server.reply = reply
+    model = AnthropicModel("m", base_url=address(server), api_key=KEY, effort="low")
+    calls = [ModelRequest(system="", messages=[Message.user("hi")], conversation=str(each)) for each in range(4)]
+    responses = await asyncio.gather(*map(model.generate, calls))
+    assert [response.message.text for response in responses] == ["Hello"] * 4
+    assert sum("thinking" in asked.json for asked in server.asked) > 1
+    await model.aclose()
+
+
+def thoughts(asked):
+    blocks = [block for message in asked.json["messages"] for block in message["content"]]
+    return [block["signature"] for block in blocks if block["type"] == "thinking"]
+
+
+def exchange(number):
+    return [
+        Message.user(f"question {number}"),
+        Message.assistant(ThinkingBlock(text="hm", signature=f"sig{number}"), TextBlock(text=f"answer {number}")),
+    ]
+
+
+BOUND = "messages.1.content.0: Invalid `signature` in `thinking` block. The block is bound to a different conversation."
+
+
+@pytest.mark.parametrize(
+    "words",
+    [BOUND, "messages.3.content.0: `thinking` blocks in the latest assistant message cannot be modified."],
+)
+async def test_thoughts_that_the_provider_takes_no_more_are_left_out_from_then_on(server, words):
+    model = AnthropicModel("m", base_url=address(server), api_key=KEY)
+    history = [*exchange(1), *exchange(2), Message.user("go on")]
+    server.replies += [said(), error(400, "invalid_request_error", words), said(), said()]
+    await model.generate(request(*history))
+    history[0] = Message.user("[cleared]")
+    response = await model.generate(request(*history))
+    assert response.message.text == "Hello"
+    history += [
+        Message.assistant(ThinkingBlock(text="new", signature="sig3"), TextBlock(text="Hello")),
+        Message.user("more"),
+    ]
+    await model.generate(request(*history))
+    assert [thoughts(asked) for asked in server.asked] == [["sig1", "sig2"], ["sig1", "sig2"], [], ["sig3"]]
+    mark = b',"cache_control":{"type":"ephemeral"}'
+    before, after = (asked.body for asked in server.asked[-2:])
+    assert after.replace(mark, b"").startswith(before[: before.rindex(mark)].replace(mark, b""))
+    await model.aclose()
+
+
+async def test_without_thoughts_such_a_refusal_is_final(server):
+    model = AnthropicModel("m", base_url=address(server), api_key=KEY)
+    server.replies.append(error(400, "invalid_request_error", BOUND))
+    with pytest.raises(ModelError, match="bound to a different"):
+        await model.generate(request())
+    assert len(server.asked) == 1
+    server.replies += [error(400, "invalid_request_error", BOUND)] * 2
+    with pytest.raises(ModelError, match="bound to a different"):
+        await model.generate(request(*exchange(1), Message.user("go on")))
+    assert len(server.asked) == 3
+    await model.aclose()
 
 
 async def test_a_key_is_needed_and_named(monkeypatch, server):

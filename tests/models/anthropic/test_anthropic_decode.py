@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from alphalab.errors import ContextOverflow, ModelError, ModelUnavailable, RateLimited
 from alphalab.messages import OpaqueBlock, TextBlock, ThinkingBlock, ToolUseBlock
 from alphalab.models.anthropic.decode import MessageReader
-from alphalab.models.anthropic.encode import block_of
+from alphalab.models.anthropic.encode import block_of, encoded_message
 
 USED = {
     "input_tokens": 10,
@@ -21,6 +21,11 @@ USED = {
 }
 START = {"type": "message_start", "message": {"id": "msg_1", "model": "m-1", "content": [], "usage": USED}}
 STOP = {"type": "message_stop"}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
 
 
 def ended(reason="end_turn", **usage):
@@ -84,12 +89,70 @@ def test_usage_counts_cached_tokens_once():
     assert (more.usage.reasoning_tokens, more.web_searches, more.cache_write_hour_tokens) == (7, 2, 5)
 
 
-@pytest.mark.parametrize("written", ['{"a', "[1]", "3", '"x"', '{"a": NaN'])
-def test_arguments_that_are_no_object_stay_as_they_were_written(written):
-    (use,) = whole(block(0, USE, *json_deltas(written[:1], written[1:]))).message.content
-    assert use.input == {}
-    assert use.malformed is not None
-    assert use.malformed.strip('"') == written.strip('"')
+@pytest.mark.parametrize(
+    "written", ['{"a', "[1]", "3", '"x"', '{"a": NaN', '{"a": NaN}', '{"a": [-Infinity]}', '{"a": 1e999}']
+)
+def test_arguments_that_are_no_object_stay_as_they_were_written_and_can_be_sent_back(written):
+    answer = whole(block(0, USE, *json_deltas(written[:1], written[1:])))
+    (use,) = answer.message.content
+    assert (use.input, use.malformed) == ({}, written)
+    (sent,) = json.loads(encoded_message(answer.message))["content"]
+    assert sent["input"] == {"malformed_json": written}
+
+
+def test_arguments_of_the_providers_own_calls_go_back_as_an_object_even_when_they_were_cut_off():
+    search = {"type": "server_tool_use", "id": "srv_1", "name": "web_search", "input": {}}
+    (opaque,) = whole(block(0, search, *json_deltas('{"query": "q')), reason="max_tokens").message.content
+    assert block_of(opaque) == {**search, "input": {"malformed_json": '{"query": "q'}}
+
+
+def test_a_thought_that_was_cut_off_has_no_signature_and_is_not_sent_back():
+    thought = {"type": "thinking", "thinking": "", "signature": ""}
+    answer = whole(block(0, thought, {"type": "thinking_delta", "thinking": "hm"}), reason="max_tokens")
+    assert answer.message.content == (ThinkingBlock(text="hm"),)
+    assert encoded_message(answer.message) == b""
+
+
+def test_a_thought_without_text_goes_back_with_its_signature():
+    thought = {"type": "thinking", "thinking": "", "signature": ""}
+    answer = whole(block(0, thought, {"type": "signature_delta", "signature": "sig"}))
+    assert [block_of(each) for each in answer.message.content] == [{**thought, "signature": "sig"}]
+
+
+@pytest.mark.parametrize(
+    ("start", "delta", "ends"),
+    [
+        ({"content": None}, {"content": "all of it"}, {"content": "all of it"}),
+        ({"content": "some"}, {"content": None}, {"content": "some"}),
+        ({"content": [1]}, {"content": [2]}, {"content": [1, 2]}),
+        ({"content": [1]}, {"content": "s"}, {"content": "s"}),
+        ({}, {"score": 0.5}, {"score": 0.5}),
+    ],
+)
+def test_deltas_that_are_not_known_are_joined_where_they_fit_and_else_taken(start, delta, ends):
+    answer = whole(block(0, {"type": "compaction", **start}, {"type": "compaction_delta", **delta}))
+    assert answer.message.content == (OpaqueBlock(provider="anthropic", data={"type": "compaction", **ends}),)
+
+
+@given(
+    start=st.dictionaries(st.text(max_size=5), JSON, max_size=3),
+    delta=st.dictionaries(st.text(max_size=5), JSON, max_size=3),
+)
+def test_no_kind_of_block_or_delta_is_too_new(start, delta):
+    answer = whole(block(0, {**start, "type": "novel"}, {**delta, "type": "novel_delta"}))
+    (opaque,) = answer.message.content
+    assert opaque.data["type"] == "novel"
+    assert encoded_message(answer.message)
+
+
+def test_a_call_without_an_id_is_no_answer():
+    with pytest.raises(ModelError, match="'id'"):
+        whole(block(0, {"type": "tool_use", "name": "shell", "input": {}}))
+
+
+def test_counts_of_another_shape_are_not_counted():
+    answer = read(START, ended(output_tokens_details=[1], server_tool_use=3, cache_creation="x"), STOP).answer()
+    assert (answer.usage.output_tokens, answer.usage.reasoning_tokens, answer.web_searches) == (30, 0, 0)
 
 
 @pytest.mark.parametrize(

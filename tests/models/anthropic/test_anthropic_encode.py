@@ -20,7 +20,7 @@ from alphalab.messages import (
     ToolUseBlock,
 )
 from alphalab.models import ModelRequest
-from alphalab.models.anthropic.encode import block_of, encoded_message, head, with_cache_points
+from alphalab.models.anthropic.encode import block_of, encoded_message, head, proofs, with_cache_points
 from alphalab.models.wire.bodies import Bodies
 
 PARAMS = TypeAdapter(MessageCreateParamsStreaming)
@@ -148,6 +148,7 @@ def test_an_answer_that_is_sent_again_after_a_pause_carries_none():
         (TextBlock(text="a", extra={"anthropic": {"citations": [1]}}), {"type": "text", "text": "a", "citations": [1]}),
         (TextBlock(text="a", extra={"openai": {"part": {}}}), {"type": "text", "text": "a"}),
         (ThinkingBlock(text="t"), None),
+        (ThinkingBlock(text="t", signature=""), None),
         (ThinkingBlock(text="t", extra={"openai": {"id": "rs"}}), None),
         (
             ThinkingBlock(text="", extra={"anthropic": {"type": "redacted_thinking", "data": "x"}}),
@@ -178,6 +179,17 @@ def test_results_with_pictures_and_errors():
 
 def test_a_message_of_nothing_is_not_sent():
     assert encoded_message(Message.assistant(ThinkingBlock(text="another's"))) == b""
+
+
+def test_thoughts_that_are_not_taken_any_more_are_left_out():
+    hidden = ThinkingBlock(text="", extra={"anthropic": {"type": "redacted_thinking", "data": "x"}})
+    thoughts = [ThinkingBlock(text="t", signature="s"), hidden, ThinkingBlock(text="another's")]
+    message = Message.assistant(*thoughts, TextBlock(text="so"))
+    stale = proofs([message])
+    assert len(stale) == 2
+    assert json.loads(encoded_message(message, stale))["content"] == [{"type": "text", "text": "so"}]
+    fresh = Message.assistant(ThinkingBlock(text="t", signature="s2"))
+    assert encoded_message(fresh, stale) == encoded_message(fresh)
 
 
 @given(text=st.text(min_size=1), value=st.text())

@@ -9,9 +9,9 @@ from typing import Literal
 
 from alphalab.errors import ConfigError, ModelError
 from alphalab.models.anthropic.decode import MessageReader
-from alphalab.models.anthropic.encode import PROVIDER, Thinking, encoded_message, head, with_cache_points
+from alphalab.models.anthropic.encode import PROVIDER, Thinking, encoded_message, head, proofs, with_cache_points
 from alphalab.models.anthropic.site import KEY_VARIABLE, OFFICIAL, URL_VARIABLE, AnthropicSite
-from alphalab.models.base import Effort, ModelRequest, OnDelta
+from alphalab.models.base import Effort, ModelRequest, ModelResponse, OnDelta
 from alphalab.models.wire.bodies import Bodies
 from alphalab.models.wire.client import WireClient, capabilities_of, option_problems
 
@@ -21,6 +21,13 @@ _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _LEAST_BUDGET = 1024
 _NOT_ADAPTIVE = re.compile(r"adaptive.{0,40}not (supported|available)", re.IGNORECASE)
 """How the provider says that a model, e.g. Claude Opus 4.5, knows effort and no adaptive thinking."""
+_STALE = re.compile(r"signature.{0,20}thinking.{0,3}block|thinking.{0,60}cannot be modified", re.IGNORECASE)
+"""How the provider says that it does not take back a thought.
+
+Models since Claude Fable 5.1 bind each to all that came before it, and a long conversation is cleared or summarised.
+
+Source: Anthropic, "Fix a thinking block bound to a different conversation".
+"""
 
 
 class AnthropicModel(WireClient):
@@ -76,16 +83,44 @@ class AnthropicModel(WireClient):
         self._head = partial(head, model=name, effort=effort)
         self._assumed = thinking is None and effort is not None
         """Whether the model is asked to think adaptively without the caller having said so."""
-        self._bodies = self._bodies_with("adaptive" if self._assumed else thinking)
+        self._thinking: Thinking = "adaptive" if self._assumed else thinking
+        self._stale = set[int]()
+        """Marks of thoughts that are not sent any more."""
+        self._bodies = self._new_bodies()
+
+    async def generate(self, request: ModelRequest, *, on_delta: OnDelta | None = None) -> ModelResponse:
+        """Send one request and read its answer; once more without its thoughts when the provider takes them no more.
+
+        Raises:
+            ModelError: As every client's.
+        """
+        try:
+            return await super().generate(request, on_delta=on_delta)
+        except ModelError as error:
+            if not (_STALE.search(str(error)) and self._leaves_out_thoughts(request)):
+                raise
+        return await super().generate(request, on_delta=on_delta)
+
+    def _leaves_out_thoughts(self, request: ModelRequest) -> bool:
+        """Whether it has any: all are left out from now on, because those after one that is missing fail, too."""
+        found = proofs(request.messages)
+        if not found <= self._stale:  # else another call has seen to it while this one was under way
+            self._stale |= found
+            self._bodies = self._new_bodies()
+        return bool(found)
 
     def _adapts(self, error: ModelError) -> bool:
         if not (self._assumed and _NOT_ADAPTIVE.search(str(error))):
             return False
-        self._assumed, self._bodies = False, self._bodies_with(None)
+        if self._thinking is not None:  # else another call has seen to it while this one was under way
+            self._thinking = None
+            self._bodies = self._new_bodies()
         return True
 
-    def _bodies_with(self, thinking: Thinking) -> Bodies:
-        return Bodies(make_head=partial(self._head, thinking=thinking), encode=encoded_message)
+    def _new_bodies(self) -> Bodies:
+        return Bodies(
+            make_head=partial(self._head, thinking=self._thinking), encode=partial(encoded_message, stale=self._stale)
+        )
 
     def _body(self, request: ModelRequest) -> bytes:
         return with_cache_points(self._bodies.sent(request))

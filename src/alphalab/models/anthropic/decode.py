@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, cast
 
 from attrs import define, field
@@ -91,14 +92,13 @@ class MessageReader:
 
         Raises:
             ModelUnavailable: The event that ends an answer did not come.
+            ModelError: A block lacks what every block of its kind has.
         """
         if not self._ended:
             raise ModelUnavailable(f"{PROVIDER} broke its answer off: the stream ended before the message did")
-        blocks = [self._block(index) for index in sorted(self._blocks)]
-        searches: Json = self._used.get("server_tool_use") or {}
-        written: Json = self._used.get("cache_creation") or {}
+        searches, written = _part(self._used, "server_tool_use"), _part(self._used, "cache_creation")
         return Answer(
-            message=Message(role="assistant", content=blocks),
+            message=Message(role="assistant", content=self._content()),
             stop_reason=_STOPS.get(str(self._message.get("stop_reason")), "other"),
             usage=usage_of(self._used),
             served=str(self._message.get("model") or ""),
@@ -122,13 +122,23 @@ class MessageReader:
         block = self._blocks.setdefault(index, {"type": "text", "text": ""})
         for key, value in delta.items():
             if key == "partial_json":
-                self._written.setdefault(index, []).append(value)
+                self._written.setdefault(index, []).append(value or "")
             elif key == "citation":
                 block["citations"] = [*(block.get("citations") or ()), value]
+            elif key == "signature":
+                block[key] = value  # comes whole, as the SDK takes it
             elif key != "type":
-                block[key] = block.get(key, "") + value if isinstance(value, str) else value
+                block[key] = joined(block.get(key), value)
             if self.on_delta is not None and key in _SHOWN and value:
                 self.on_delta(Delta(kind=_SHOWN[key], text=value))  # pyright: ignore[reportArgumentType]
+
+    def _content(self) -> list[Block]:
+        try:
+            return [self._block(index) for index in sorted(self._blocks)]
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ModelError(
+                f"{PROVIDER} sent a block that cannot be read ({type(error).__name__}: {error}); check base_url"
+            ) from error
 
     def _block(self, index: int) -> Block:
         block = self._blocks[index]
@@ -138,13 +148,24 @@ class MessageReader:
 
 
 def with_arguments(block: Json, written: str) -> Json:
-    """A block with the arguments that came in pieces; what is no JSON object stays text."""
+    """A block with the arguments that came in pieces; a call's stay text when they are no JSON object."""
     if not written.strip():
         return block
     try:
-        return {**block, "input": json.loads(written)}
+        found: Any = json.loads(written, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError):
-        return {**block, "input": written}
+        found = None
+    if isinstance(found, dict):
+        return {**block, "input": cast("Json", found)}
+    # The provider's own calls go back as they are, and it takes no text for arguments.
+    return {**block, "input": written if block.get("type") == "tool_use" else {"malformed_json": written}}
+
+
+def joined(old: Any, new: Any) -> Any:
+    """A field of a block with what a delta adds to it, also where that kind of delta is not known."""
+    if (isinstance(old, str) and isinstance(new, str)) or (isinstance(old, list) and isinstance(new, list)):
+        return cast("Any", old) + new
+    return cast("Any", old if new is None else new)
 
 
 def block_from(block: Json) -> Block:
@@ -155,7 +176,7 @@ def block_from(block: Json) -> Block:
         case "thinking":
             return ThinkingBlock(
                 text=str(block.get("thinking") or ""),
-                signature=block.get("signature"),
+                signature=block.get("signature") or None,  # a thought that was cut off ends before its signature
                 extra=_rest(block, "thinking", "signature"),
             )
         case "redacted_thinking":
@@ -189,7 +210,7 @@ def _rest(block: Json, *known: str) -> Json:
 def usage_of(used: Json) -> Usage:
     """Tokens of one call; the provider counts cached ones apart from the others."""
     cached, written = _whole(used.get("cache_read_input_tokens")), _whole(used.get("cache_creation_input_tokens"))
-    details: Json = used.get("output_tokens_details") or {}
+    details = _part(used, "output_tokens_details")
     return Usage(
         calls=1,
         input_tokens=_whole(used.get("input_tokens")) + cached + written,
@@ -198,6 +219,19 @@ def usage_of(used: Json) -> Usage:
         output_tokens=_whole(used.get("output_tokens")),
         reasoning_tokens=_whole(details.get("thinking_tokens")),
     )
+
+
+def _part(used: Json, name: str) -> Json:
+    part: Any = used.get(name)
+    return cast("Json", part) if isinstance(part, dict) else {}
+
+
+def _finite(written: str) -> float:
+    """A number of the arguments; JSON has no others, so that they could not be sent back."""
+    number = float(written)
+    if not math.isfinite(number):
+        raise ValueError(f"{written} is not finite")
+    return number
 
 
 def _whole(value: Any) -> int:

@@ -7,7 +7,8 @@ known here.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from alphalab.messages import (
@@ -84,9 +85,21 @@ def with_cache_points(sent: Sent) -> bytes:
     return b"".join([*pieces, body[start:]])
 
 
-def encoded_message(message: Message) -> bytes:
-    """One message as JSON; empty when there is nothing to send."""
-    content = [block for block in map(block_of, message.content) if block is not None]
+def proofs(messages: Iterable[Message]) -> set[int]:
+    """Marks of the thoughts in these messages: hashes of their signatures, which may have 13,000 characters each."""
+    thoughts = (block for message in messages for block in message.content if isinstance(block, ThinkingBlock))
+    return {mark for mark in map(_proof, thoughts) if mark is not None}
+
+
+def encoded_message(message: Message, stale: AbstractSet[int] = frozenset()) -> bytes:
+    """One message as JSON; empty when there is nothing to send.
+
+    Args:
+        message: The message.
+        stale: Marks of thoughts that the provider does not take any more (`proofs`).
+    """
+    fresh = [block for block in message.content if not (isinstance(block, ThinkingBlock) and _proof(block) in stale)]
+    content = [block for block in map(block_of, fresh) if block is not None]
     return encode_json({"role": message.role, "content": content}) if content else b""
 
 
@@ -138,9 +151,14 @@ def _thought(block: ThinkingBlock) -> Json | None:
     own = _own(block.extra)
     if own.get("type") == "redacted_thinking":
         return own
-    if block.signature is None:
+    if not block.signature:
         return None
     return {"type": "thinking", "thinking": block.text, "signature": block.signature, **own}
+
+
+def _proof(block: ThinkingBlock) -> int | None:
+    proof = block.signature or _own(block.extra).get("data")
+    return hash(proof) if isinstance(proof, str) else None
 
 
 def _result(block: ToolResultBlock) -> Json:
