@@ -197,3 +197,11 @@ def test_any_text_is_json(text, value):
     message = Message(role="user", content=[TextBlock(text=text), ToolUseBlock(id="1", name="t", input={"x": value})])
     sent = json.loads(encoded_message(message))
     assert sent["content"][-1]["input"]["x"] == value.encode(errors="replace").decode()
+
+
+def test_a_request_that_is_made_again_keeps_both_cache_points():
+    made, messages = bodies(), long_conversation(2, 30)
+    made.sent(request(*messages[:3]))
+    first = with_cache_points(made.sent(request(*messages)))
+    assert with_cache_points(made.sent(request(*messages))) == first
+    assert marks(first) == 3

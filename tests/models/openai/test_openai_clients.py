@@ -414,3 +414,24 @@ async def test_a_request_that_the_provider_will_not_answer_is_a_refusal(kind, se
     with pytest.raises(Refused, match="flagged"):
         await model.generate(request())
     await model.aclose()
+
+
+async def test_calls_under_way_together_all_learn_that_a_model_does_not_think(server):
+    model = OpenAIModel("m", base_url=server.base_url, api_key=KEY)
+    refusal = whole({"error": {"message": "Encrypted content is not supported with this model."}}, 400)
+    server.reply = lambda asked: refusal if "include" in asked.json else said(OpenAIModel)
+    answers = await asyncio.gather(*[model.generate(request()) for _ in range(4)])
+    assert [answer.message.text for answer in answers] == ["Hello"] * 4
+    await model.aclose()
+
+
+@BOTH
+async def test_numbers_that_json_has_not_are_malformed(kind, server):
+    model = kind("m", base_url=server.base_url, api_key=KEY)
+    for raw in ('{"x": NaN}', '{"x": 1e999}', '{"x": -Infinity}'):
+        reply = said(kind)
+        escaped = json.dumps(json.dumps({"command": "Hello"})).encode()
+        server.replies.append(Reply(body=reply.body.replace(escaped, json.dumps(raw).encode())))
+        (use,) = (await model.generate(request())).message.tool_uses
+        assert (use.malformed, use.input) == (raw, {})
+    await model.aclose()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any, cast
 
 from attrs import define, field
@@ -23,6 +22,7 @@ from alphalab.messages import (
 from alphalab.models.anthropic.encode import PROVIDER
 from alphalab.models.anthropic.site import KEY_VARIABLE
 from alphalab.models.base import OnDelta
+from alphalab.models.wire.body import finite_number
 from alphalab.models.wire.client import Answer
 from alphalab.models.wire.failures import failure_of
 
@@ -152,7 +152,7 @@ def with_arguments(block: Json, written: str) -> Json:
     if not written.strip():
         return block
     try:
-        found: Any = json.loads(written, parse_constant=_finite, parse_float=_finite)
+        found: Any = json.loads(written, parse_constant=finite_number, parse_float=finite_number)
     except (ValueError, RecursionError):
         found = None
     if isinstance(found, dict):
@@ -224,14 +224,6 @@ def usage_of(used: Json) -> Usage:
 def _part(used: Json, name: str) -> Json:
     part: Any = used.get(name)
     return cast("Json", part) if isinstance(part, dict) else {}
-
-
-def _finite(written: str) -> float:
-    """A number of the arguments; JSON has no others, so that they could not be sent back."""
-    number = float(written)
-    if not math.isfinite(number):
-        raise ValueError(f"{written} is not finite")
-    return number
 
 
 def _whole(value: Any) -> int:

@@ -80,10 +80,11 @@ class OpenAIModel(WireClient):
         self._bodies = self._bodies_with(include)
 
     def _adapts(self, error: ModelError) -> bool:
-        if ENCRYPTED not in self._include or not _NO_THOUGHTS.search(str(error)):
+        if not _NO_THOUGHTS.search(str(error)):
             return False
-        self._include = tuple(each for each in self._include if each != ENCRYPTED)
-        self._bodies = self._bodies_with(self._include)
+        if ENCRYPTED in self._include:  # else another call that was under way has seen to it
+            self._include = tuple(each for each in self._include if each != ENCRYPTED)
+            self._bodies = self._bodies_with(self._include)
         return True
 
     def _body(self, request: ModelRequest) -> bytes:

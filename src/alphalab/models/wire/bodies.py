@@ -63,6 +63,8 @@ class Bodies:
         parts = (request.system, request.tools, request.max_tokens, request.output_schema)
         sent = self._sent.get(request.conversation)
         if sent is not None and sent.parts == parts and request.messages[: len(sent.messages)] == sent.messages:
+            if len(request.messages) == len(sent.messages):
+                return sent  # asked again after a failure
             body = _continued(sent.body, self._items(request.messages[len(sent.messages) :]))
             shared, known = len(sent.body), len(sent.messages)
         else:

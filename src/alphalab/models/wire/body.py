@@ -8,6 +8,7 @@ providers' caches ask for.
 from __future__ import annotations
 
 import json
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -27,6 +28,18 @@ def encode_json(value: Any) -> bytes:
         ValueError: A number is not finite.
     """
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(errors="replace")
+
+
+def finite_number(written: str) -> float:
+    """A number of what a model wrote as JSON, for `json.loads`.
+
+    Raises:
+        ValueError: JSON has no such number (`NaN`, `Infinity`, one too large for a float), so it could not be sent back.
+    """
+    number = float(written)
+    if not math.isfinite(number):
+        raise ValueError(f"{written} is not finite")
+    return number
 
 
 @define(eq=False)

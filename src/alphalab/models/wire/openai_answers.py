@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 from alphalab.errors import ModelError
-from alphalab.models.wire.body import encode_json
+from alphalab.models.wire.body import encode_json, finite_number
 from alphalab.models.wire.failures import failure_of
 from alphalab.models.wire.openai_sdk import KEY_VARIABLE
 
@@ -36,7 +36,7 @@ def parsed_arguments(raw: Any) -> tuple[dict[str, Any], str | None]:
         return dict(cast("Mapping[str, Any]", raw)), None
     text = str(raw or "")
     try:
-        found: Any = json.loads(text, parse_constant=_refuse_constant) if text.strip() else {}
+        found: Any = json.loads(text, parse_constant=finite_number, parse_float=finite_number) if text.strip() else {}
     except (ValueError, RecursionError):
         return {}, text
     return (cast("dict[str, Any]", found), None) if isinstance(found, dict) else ({}, text)
@@ -76,7 +76,3 @@ def count(usage: Mapping[str, Any], *path: str) -> int:
     for name in path:
         found = cast("Mapping[str, Any]", found).get(name) if isinstance(found, Mapping) else None
     return found if isinstance(found, int) else 0
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"JSON has no {name}")
