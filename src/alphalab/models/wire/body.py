@@ -34,7 +34,7 @@ def finite_number(written: str) -> float:
     """A number of what a model wrote as JSON, for `json.loads`.
 
     Raises:
-        ValueError: JSON has no such number (`NaN`, `Infinity`, one too large for a float), so it could not be sent back.
+        ValueError: JSON has no such number (`NaN`, `Infinity`, one too large for a float); it could not be sent back.
     """
     number = float(written)
     if not math.isfinite(number):
