@@ -151,7 +151,8 @@ async def test_limits_and_the_sandboxs_own_words_are_shown(tmp_path):
     with pytest.raises(ToolError) as caught:
         await run(ctx, "true")
     assert str(caught.value) == (
-        "half\nsandbox: no memory\n[ended at its limit of memory, output beyond the limit was dropped, 1.0 s]"
+        "half\n[what came after the first 10000000 bytes of output was dropped; write it to a file to keep it]\n"
+        "sandbox: no memory\n[ended at its limit of memory, 1.0 s]"
     )
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 from alphalab._redaction import Redaction
 from alphalab.tools.base import ToolContext
-from alphalab.workspace import write_atomic
 
 SHOWN = 12_000
 """Characters of one output that are shown; about 3000 tokens."""
+_PIECE = 1_000_000
+"""Characters that are encoded at once, so that keeping an output of 200 MB costs no second copy of it."""
 
 
 def shorten(text: str, limit: int = SHOWN, *, pointer: str = "") -> str:
@@ -36,7 +38,10 @@ def show(context: ToolContext, tool: str, text: str, limit: int = SHOWN) -> str:
         return text
     if context.outputs is None:
         return shorten(text, limit)
-    path = _write(context.outputs, f"{context.agent or 'agent'}-{tool}", text)
+    try:
+        path = _write(context.outputs, f"{context.agent or 'agent'}-{tool}", text)
+    except OSError as error:  # a full disk does not make the output less worth seeing
+        return shorten(text, limit, pointer=f"; they could not be written to a file: {error.strerror}")
     return shorten(text, limit, pointer=f"; all of it is in {context.shown(path)}")
 
 
@@ -50,8 +55,18 @@ def keep(context: ToolContext, text: str) -> str:
 
 def _write(folder: Path, name: str, text: str) -> Path:
     """Keep a text in a new file, without secrets, like everything that a campaign leaves on disk."""
+    clean = Redaction.of_environment().text(text)
+    folder.mkdir(parents=True, exist_ok=True)
     path = _free_path(folder, name)
-    write_atomic(path, Redaction.of_environment().text(text).encode())
+    try:
+        with path.open("x", encoding="utf-8", newline="") as stream:
+            for start in range(0, len(clean), _PIECE):
+                stream.write(clean[start : start + _PIECE])
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
     return path
 
 

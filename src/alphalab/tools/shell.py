@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import secrets
+import signal
 from collections.abc import Mapping
 
 from alphalab.commands import Command, CommandResult, Launcher
 from alphalab.errors import ToolError
 from alphalab.resources import ProcessLimits
 from alphalab.tools.base import Tool, ToolContext, tool
-from alphalab.tools.output import show
+from alphalab.tools.output import shorten, show
 
 _FOLDER = "shell.folder"
-_SCRIPT = r"""exec 2>&1
+_SAID = 2000
+"""Characters of the sandbox's own words that are shown."""
+_SCRIPT = r"""exec {__out}>&2 2>&1
 cd -- "$2" 2>/dev/null || echo "(the folder $2 is gone; back in $PWD)"
-trap "printf '\n%s%s\n' $3 \"\$PWD\"" EXIT
-eval "set --; $1"
+trap "printf '\n%s%s\n' $3 \"\$PWD\" >&$__out" EXIT
+eval "unset __out; set --; $1"
 """
-"""Both outputs in one stream keep their order; the trap reports the folder also after `exit` and errors."""
+"""Both outputs in one stream keep their order; the trap reports the folder also after `exit` and errors, and does it
+where the command's own output, however long, is not in the way."""
 
 
 def shell(
@@ -62,9 +66,9 @@ def shell(
                 time_limit_s=float(timeout_s),
             )
         )
-        output, folder = _split(result.stdout, mark, folder)
+        said, folder = _split(result.stderr, mark, folder)
         ctx.state[_FOLDER] = folder
-        return _report(ctx, result, output, folder)
+        return _report(ctx, result, said, folder, bounds.output_bytes)
 
     return run
 
@@ -79,26 +83,41 @@ def _require(ctx: ToolContext, command: str, timeout_s: int, max_timeout_s: int)
     return ctx.launcher
 
 
-def _split(stdout: str, mark: str, folder: str) -> tuple[str, str]:
-    """Output and the folder that the trap reported; the old folder when the command was killed before it."""
-    before, found, after = stdout.rpartition(f"\n{mark}")
-    return (before, after.split("\n", 1)[0]) if found else (stdout, folder)
+def _split(stderr: str, mark: str, folder: str) -> tuple[str, str]:
+    """What the sandbox said, and the folder that the trap reported; the old one when it did not come so far."""
+    before, found, after = stderr.rpartition(f"\n{mark}")
+    return (before, after.split("\n", 1)[0]) if found else (stderr, folder)
 
 
-def _report(ctx: ToolContext, result: CommandResult, output: str, folder: str) -> str:
-    text = "\n".join(part for part in (output.rstrip("\n"), result.stderr.strip()) if part)
+def _report(ctx: ToolContext, result: CommandResult, said: str, folder: str, limit: int) -> str:
     place = "" if folder == str(ctx.cwd) else f", now in {folder}"
-    notes = f"{_ending(result)}, {result.seconds:.1f} s{place}"
-    shown = f"{show(ctx, 'shell', text) or '(no output)'}\n[{notes}]"
+    # The output is not joined with the rest before it is cut: it may be ten million characters.
+    parts = (
+        show(ctx, "shell", result.stdout).rstrip("\n"),
+        _dropped(limit) if result.truncated else "",
+        shorten(said.strip(), _SAID),
+    )
+    text = "\n".join(part for part in parts if part) or "(no output)"
+    shown = f"{text}\n[{_ending(result)}, {result.seconds:.1f} s{place}]"
     if result.limit is not None or result.timed_out:
         raise ToolError(shown)
     return shown
 
 
+def _dropped(limit: int) -> str:
+    return f"[what came after the first {limit} bytes of output was dropped; write it to a file to keep it]"
+
+
 def _ending(result: CommandResult) -> str:
-    dropped = ", output beyond the limit was dropped" if result.truncated else ""
     if result.timed_out or result.limit == "time":
-        return f"ended at its time limit{dropped}"
+        return "ended at its time limit"
     if result.limit is not None:
-        return f"ended at its limit of {result.limit}{dropped}"
-    return f"exit code {result.exit_code}{dropped}"
+        return f"ended at its limit of {result.limit}"
+    # Negative from the sandbox; above 128 from a shell whose child a signal ended.
+    number = -result.exit_code if result.exit_code < 0 else result.exit_code - 128
+    known = {each.value: each.name for each in signal.Signals}
+    return (
+        f"exit code {number + 128}, as by signal {number} ({known[number]})"
+        if number in known
+        else (f"exit code {result.exit_code}")
+    )
