@@ -539,3 +539,15 @@ async def test_a_tool_that_cancels_something_of_its_own_does_not_end_the_run():
 
 def test_tool_errors_are_one_class():
     assert tools.ToolError is ToolError
+
+
+async def test_many_texts_of_one_output_share_its_room():
+    @tools.tool
+    async def lines() -> tuple[TextBlock | ImageBlock, ...]:
+        """Answer in many parts."""
+        return tuple(TextBlock(text=f"{number} " * 10_000) for number in range(100))
+
+    result = await agent(call("lines"), "x", tools=[lines]).run("q")
+    (answer,) = results(result)
+    assert len(answer.content) == 100
+    assert sum(len(block.text) for block in answer.content) < 60_000

@@ -21,7 +21,7 @@ from alphalab.errors import ConfigError
 from alphalab.events import Emit, Noticed
 from alphalab.models import Model, ModelResponse, OnDelta, get_model
 from alphalab.task import Task
-from alphalab.tools import Tool, ToolContext
+from alphalab.tools import Tool, ToolContext, check_tools
 from alphalab.workspace import Workspace
 
 
@@ -72,6 +72,7 @@ class Agent:
     run_sync = syncify("run")
 
     def __attrs_post_init__(self) -> None:
+        check_tools(self.tools)
         names = {attribute.name for attribute in attrs.fields(type(self))}
         for cls in type(self).__mro__[: type(self).__mro__.index(Agent)]:
             lost = [] if "__attrs_attrs__" in vars(cls) else sorted(names & vars(cls).keys())

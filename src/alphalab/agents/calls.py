@@ -22,6 +22,8 @@ from alphalab.tools.output import show
 Content = tuple[TextBlock | ImageBlock, ...]
 LONGEST = 40_000
 """Characters of one output that a model sees, for tools that set no limit of their own; about 10 000 tokens."""
+_LEAST = 200
+"""Characters of one of many texts."""
 _MARGIN = 500
 
 
@@ -149,7 +151,9 @@ class ToolRunner:
 
     def _content(self, tool: Tool, output: Any, limit: int) -> Content:
         blocks: tuple[Any, ...] = cast("tuple[Any, ...]", output) if isinstance(output, tuple) else (output,)
-        return tuple(self._block(tool, block, limit) for block in blocks) or _text("(no output)")
+        texts = sum(not isinstance(block, ImageBlock) for block in blocks)
+        each = max(_LEAST, limit // max(1, texts))  # an MCP server may answer with a hundred of them
+        return tuple(self._block(tool, block, each) for block in blocks) or _text("(no output)")
 
     def _block(self, tool: Tool, block: Any, limit: int) -> TextBlock | ImageBlock:
         if isinstance(block, ImageBlock):
